@@ -1,0 +1,27 @@
+"""Pixels to a vector: scikit-learn transformers of pictures, in one registry.
+
+A new descriptor is one module with a subclass of `Descriptor` under `register`, imported
+here; an outside package names its class in the entry point group ``convtrace.descriptors``.
+"""
+
+from __future__ import annotations
+
+from convtrace.descriptors.base import Description, Descriptor, centre_crop
+from convtrace.descriptors.cache import DescriptorCache, cache_key, default_cache_folder
+from convtrace.descriptors.convolutional_traces import ConvolutionalTraces
+from convtrace.descriptors.registry import Registry, UnknownNameError, create, names, register
+
+__all__ = [
+    "ConvolutionalTraces",
+    "Description",
+    "Descriptor",
+    "DescriptorCache",
+    "Registry",
+    "UnknownNameError",
+    "cache_key",
+    "centre_crop",
+    "create",
+    "default_cache_folder",
+    "names",
+    "register",
+]

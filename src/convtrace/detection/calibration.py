@@ -1,0 +1,458 @@
+"""From held-out scores to probabilities, and to the point where to keep silent.
+
+A score is mapped to a probability by a sigmoid (Platt) or an increasing step function
+(isotonic), both kept as plain arrays. The limits of the verdicts are stated as error rates
+on held-out pictures: "generated" from the probability that at most 5% of real photographs
+reach, "real" down to the one that at most 5% of generated images fall to, and in between
+"unsure".
+
+References
+----------
+J. Platt, "Probabilistic outputs for support vector machines", Advances in Large Margin
+Classifiers, 1999. B. Zadrozny, C. Elkan, "Transforming classifier scores into accurate
+multiclass probability estimates", KDD 2002.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+from sklearn.isotonic import IsotonicRegression
+from sklearn.metrics import roc_auc_score
+
+from convtrace.errors import ConvtraceError
+
+__all__ = [
+    "Calibration",
+    "ScoreMap",
+    "calibrate",
+    "error_rate_limits",
+    "fit_isotonic",
+    "fit_sigmoid",
+]
+
+Floats = NDArray[np.float64]
+
+_LEVELS = np.linspace(0.0, 1.0, 201)
+_TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreMap:
+    """An increasing map from score to probability.
+
+    Parameters
+    ----------
+    kind : {"sigmoid", "isotonic"}
+        Its form.
+    first, second : numpy.ndarray of float64
+        Slope and intercept (one number each) of a sigmoid; scores and probabilities of the
+        knots of an isotonic map, between which it is linear.
+    """
+
+    kind: str
+    first: Floats
+    second: Floats
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("sigmoid", "isotonic"):
+            raise ConvtraceError(f"calibration {self.kind!r}: give 'sigmoid' or 'isotonic'")
+        shaped = self.first.ndim == 1 and self.first.shape == self.second.shape
+        if not shaped or not np.all(np.isfinite([self.first, self.second])):
+            raise ConvtraceError("a calibration map needs two lists of finite numbers")
+        if self.kind == "sigmoid" and (len(self.first) != 1 or self.first[0] < 0):
+            raise ConvtraceError("a sigmoid needs one slope, not negative, and one intercept")
+
+    def __call__(self, scores: Floats) -> Floats:
+        """Map scores.
+
+        Parameters
+        ----------
+        scores : numpy.ndarray of shape (n,)
+            Scores.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n,), float64
+            Probabilities of being generated.
+        """
+        if self.kind == "sigmoid":
+            probabilities: Floats = expit(self.first[0] * scores + self.second[0])
+            return probabilities
+        return np.interp(scores, self.first, self.second)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the map as JSON values.
+
+        Returns
+        -------
+        dict
+        """
+        return {"kind": self.kind, "first": self.first.tolist(), "second": self.second.tolist()}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> ScoreMap:
+        """Rebuild a map from `to_dict`.
+
+        Parameters
+        ----------
+        state : mapping
+            What `to_dict` returned.
+
+        Returns
+        -------
+        ScoreMap
+        """
+        return cls(str(state["kind"]), _floats(state["first"]), _floats(state["second"]))
+
+
+def fit_sigmoid(scores: Floats, generated: NDArray[np.bool_], weights: Floats) -> ScoreMap:
+    """Fit Platt's sigmoid, its slope kept from turning negative.
+
+    Parameters
+    ----------
+    scores : numpy.ndarray of shape (n,)
+        Held-out scores.
+    generated : numpy.ndarray of bool, shape (n,)
+        The truth.
+    weights : numpy.ndarray of shape (n,)
+        Row weights.
+
+    Returns
+    -------
+    ScoreMap
+
+    Examples
+    --------
+    >>> truth = np.array([False, True] * 20)
+    >>> fitted = fit_sigmoid(np.where(truth, 1.0, -1.0), truth, np.ones(40))
+    >>> fitted(np.array([-1.0, 0.0, 1.0])).round(2).tolist()
+    [0.05, 0.5, 0.95]
+    """
+    # Platt's targets keep the slope finite where the classes do not overlap.
+    count = int(generated.sum())
+    targets = np.where(generated, (count + 1) / (count + 2), 1.0 / (len(generated) - count + 2))
+    weights = weights / weights.sum()
+    centre = float(np.average(scores, weights=weights))
+    spread = float(np.sqrt(np.average((scores - centre) ** 2, weights=weights))) or 1.0
+    scaled = (scores - centre) / spread
+
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        logits = parameters[0] * scaled + parameters[1]
+        slopes = weights * (expit(logits) - targets)
+        value = np.sum(weights * (np.logaddexp(0.0, logits) - targets * logits))
+        return float(value), np.array([np.sum(slopes * scaled), np.sum(slopes)])
+
+    found = minimize(
+        loss,
+        np.array([1.0, 0.0]),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0.0, None), (None, None)],
+        options={"ftol": 1e-14, "gtol": 1e-10, "maxiter": 500},
+    )
+    slope = float(found.x[0]) / spread
+    return ScoreMap("sigmoid", np.array([slope]), np.array([float(found.x[1]) - slope * centre]))
+
+
+def fit_isotonic(scores: Floats, generated: NDArray[np.bool_], weights: Floats) -> ScoreMap:
+    """Fit the best increasing map; for some thousands of rows or more.
+
+    Parameters
+    ----------
+    scores : numpy.ndarray of shape (n,)
+        Held-out scores.
+    generated : numpy.ndarray of bool, shape (n,)
+        The truth.
+    weights : numpy.ndarray of shape (n,)
+        Row weights.
+
+    Returns
+    -------
+    ScoreMap
+        Its probabilities keep away from 0 and 1 by one row in n.
+    """
+    edge = 1.0 / (len(scores) + 2)
+    fitted = IsotonicRegression(y_min=edge, y_max=1 - edge, out_of_bounds="clip")
+    fitted.fit(scores, generated.astype(np.float64), sample_weight=weights)
+    return ScoreMap("isotonic", _floats(fitted.X_thresholds_), _floats(fitted.y_thresholds_))
+
+
+_FITS = {"sigmoid": fit_sigmoid, "isotonic": fit_isotonic}
+
+
+def error_rate_limits(
+    real: Floats,
+    generated: Floats,
+    *,
+    error_rate: float = 0.05,
+    real_weights: Floats | None = None,
+    generated_weights: Floats | None = None,
+) -> tuple[float, float]:
+    """Find the probabilities up to which a picture is called real, and from which generated.
+
+    Parameters
+    ----------
+    real, generated : numpy.ndarray of shape (n,), (m,)
+        Held-out probabilities of real photographs and of generated images.
+    error_rate : float
+        The share of each that may be called the other, 0 to 0.5.
+    real_weights, generated_weights : numpy.ndarray, optional
+        How much each counts.
+
+    Returns
+    -------
+    low, high : float
+        "real" at or below `low`, "generated" at or above `high`, with low <= high. Where the
+        classes are so far apart that both rules hold in between, a single limit in that
+        gap, the nearest to 0.5, serves for both.
+
+    Examples
+    --------
+    >>> low, high = error_rate_limits(np.linspace(0, 0.6, 100), np.linspace(0.4, 1, 100))
+    >>> round(low, 2), round(high, 2)
+    (0.43, 0.57)
+    >>> error_rate_limits(np.array([0.1, 0.2]), np.array([0.8, 0.9]))
+    (0.5, 0.5)
+    """
+    if not 0 <= error_rate <= 0.5:
+        raise ConvtraceError(f"error_rate={error_rate!r}: give a share from 0 to 0.5")
+    high = _lowest_with_rate(real, real_weights, error_rate)
+    low = -_lowest_with_rate(-generated, generated_weights, error_rate)
+    if low >= high:
+        low = high = min(max(0.5, high), low)
+    return low, high
+
+
+def _lowest_with_rate(values: Floats, weights: Floats | None, rate: float) -> float:
+    """Return the least v such that at most `rate` of the values are >= v."""
+    order = np.argsort(-values, kind="stable")
+    ranked = values[order]
+    shares = np.cumsum(np.ones(len(values)) if weights is None else weights[order])
+    shares = shares / shares[-1]
+    last_of_ties = np.append(ranked[1:] != ranked[:-1], True)
+    # The largest value that too many reach; the limit lies just above it.
+    too_many = last_of_ties & (shares > rate + _TOLERANCE)
+    return float(np.nextafter(ranked[np.argmax(too_many)], np.inf))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """All that held-out pictures (of one condition) said about a score.
+
+    Parameters
+    ----------
+    score_map : ScoreMap
+        Score to probability.
+    low, high : float
+        The limits of "real" and of "generated"; see `error_rate_limits`.
+    real_quantiles, generated_quantiles : numpy.ndarray of shape (201,), float64
+        Quantiles of the held-out scores, from the least to the greatest.
+    measured : mapping
+        Counts and held-out results: n_real, n_generated, balanced_accuracy (at probability
+        0.5), auc, unsure (share without a verdict), errors_decided (share of wrong verdicts
+        among the others).
+    """
+
+    score_map: ScoreMap
+    low: float
+    high: float
+    real_quantiles: Floats
+    generated_quantiles: Floats
+    measured: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high:
+            raise ConvtraceError(f"limits {self.low} and {self.high} are in the wrong order")
+        for quantiles in (self.real_quantiles, self.generated_quantiles):
+            if quantiles.shape != _LEVELS.shape or np.any(np.diff(quantiles) < 0):
+                raise ConvtraceError("held-out quantiles must be 201 increasing numbers")
+
+    def probability(self, scores: Floats) -> Floats:
+        """Map scores to probabilities of being generated.
+
+        Parameters
+        ----------
+        scores : numpy.ndarray of shape (n,)
+            Scores.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n,), float64
+        """
+        return self.score_map(scores)
+
+    def label(self, probability: float) -> str:
+        """Return the verdict at a probability.
+
+        Parameters
+        ----------
+        probability : float
+            Of being generated.
+
+        Returns
+        -------
+        {"real", "generated", "unsure"}
+        """
+        if probability >= self.high:
+            return "generated"
+        return "real" if probability <= self.low else "unsure"
+
+    def real_at_least(self, score: float) -> float:
+        """Return the share of held-out real photographs that score this high.
+
+        Parameters
+        ----------
+        score : float
+            A score.
+
+        Returns
+        -------
+        float
+            0 to 1.
+        """
+        return 1.0 - float(np.interp(score, self.real_quantiles, _LEVELS, left=0.0, right=1.0))
+
+    def generated_at_most(self, score: float) -> float:
+        """Return the share of held-out generated images that score this low.
+
+        Parameters
+        ----------
+        score : float
+            A score.
+
+        Returns
+        -------
+        float
+            0 to 1.
+        """
+        return float(np.interp(score, self.generated_quantiles, _LEVELS, left=0.0, right=1.0))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the calibration as JSON values.
+
+        Returns
+        -------
+        dict
+        """
+        return {
+            "score_map": self.score_map.to_dict(),
+            "low": self.low,
+            "high": self.high,
+            "real_quantiles": self.real_quantiles.tolist(),
+            "generated_quantiles": self.generated_quantiles.tolist(),
+            "measured": dict(self.measured),
+        }
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Calibration:
+        """Rebuild a calibration from `to_dict`.
+
+        Parameters
+        ----------
+        state : mapping
+            What `to_dict` returned.
+
+        Returns
+        -------
+        Calibration
+        """
+        return cls(
+            ScoreMap.from_dict(state["score_map"]),
+            float(state["low"]),
+            float(state["high"]),
+            _floats(state["real_quantiles"]),
+            _floats(state["generated_quantiles"]),
+            {str(key): float(value) for key, value in state["measured"].items()},
+        )
+
+
+def calibrate(
+    scores: Floats,
+    generated: NDArray[np.bool_],
+    weights: Floats,
+    *,
+    method: str = "sigmoid",
+    error_rate: float = 0.05,
+) -> Calibration:
+    """Calibrate held-out scores and measure what they are worth.
+
+    Parameters
+    ----------
+    scores : numpy.ndarray of shape (n,)
+        Held-out scores, of both classes.
+    generated : numpy.ndarray of bool, shape (n,)
+        The truth.
+    weights : numpy.ndarray of shape (n,)
+        Row weights; with equal totals of the classes the probabilities are for a picture
+        that is as likely real as generated beforehand.
+    method : {"sigmoid", "isotonic"}
+        The form of the map.
+    error_rate : float
+        See `error_rate_limits`.
+
+    Returns
+    -------
+    Calibration
+    """
+    if method not in _FITS:
+        raise ConvtraceError(f"calibration={method!r}: give one of {', '.join(_FITS)}")
+    score_map = _FITS[method](scores, generated, weights)
+    probabilities = score_map(scores)
+    real = ~generated
+    low, high = error_rate_limits(
+        probabilities[real],
+        probabilities[generated],
+        error_rate=error_rate,
+        real_weights=weights[real],
+        generated_weights=weights[generated],
+    )
+    called_generated = probabilities >= high
+    called_real = ~called_generated & (probabilities <= low)
+    decided = called_generated | called_real
+    wrong = np.where(generated, called_real, called_generated)
+
+    def share(event: NDArray[np.bool_]) -> float:
+        """Weigh both classes the same, whatever their counts."""
+        return float(
+            (
+                np.average(event[real], weights=weights[real])
+                + np.average(event[generated], weights=weights[generated])
+            )
+            / 2
+        )
+
+    measured = {
+        "n_real": float(real.sum()),
+        "n_generated": float(generated.sum()),
+        "balanced_accuracy": share((probabilities >= 0.5) == generated),
+        "auc": float(roc_auc_score(generated, scores, sample_weight=weights)),
+        "unsure": share(~decided),
+        "errors_decided": share(wrong) / max(share(decided), _TOLERANCE),
+    }
+    return Calibration(
+        score_map,
+        low,
+        high,
+        _weighted_quantiles(scores[real], weights[real]),
+        _weighted_quantiles(scores[generated], weights[generated]),
+        measured,
+    )
+
+
+def _weighted_quantiles(values: Floats, weights: Floats) -> Floats:
+    order = np.argsort(values, kind="stable")
+    cumulated = np.cumsum(weights[order])
+    # Each value stands in the middle of its share of the weight.
+    positions = (cumulated - weights[order] / 2) / cumulated[-1]
+    return np.interp(_LEVELS, positions, values[order])
+
+
+def _floats(values: Any) -> Floats:
+    return np.asarray(values, dtype=np.float64)

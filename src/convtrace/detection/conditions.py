@@ -1,0 +1,116 @@
+"""The compression of a picture as a coarse condition.
+
+The trace suffers from compression more than from anything else, so held-out results, the
+calibration and the thresholds are kept for each of a few classes of compression. They speak
+of how the file is stored now: a PNG may have been a JPEG before, which the file cannot tell.
+"""
+
+from __future__ import annotations
+
+import re
+
+from convtrace.image import Picture
+
+__all__ = ["CONDITIONS", "in_words", "of_degradation", "of_picture", "of_quality"]
+
+_BUCKETS = ((95, "jpeg-95-100"), (85, "jpeg-85-94"), (70, "jpeg-70-84"), (1, "jpeg-1-69"))
+
+CONDITIONS = ("lossless", *(name for _, name in _BUCKETS), "other-lossy")
+"""The conditions, from the mildest."""
+
+# Formats that are, or nearly always are, stored with a loss other than JPEG's.
+_OTHER_LOSSY = frozenset({"WEBP", "HEIF", "HEIC", "AVIF", "JPEG2000"})
+
+_WORDS = {
+    "lossless": "no JPEG compression",
+    "jpeg-95-100": "JPEG quality 95 to 100",
+    "jpeg-85-94": "JPEG quality 85 to 94",
+    "jpeg-70-84": "JPEG quality 70 to 84",
+    "jpeg-1-69": "JPEG quality below 70",
+    "other-lossy": "lossy compression other than JPEG",
+}
+
+
+def of_quality(quality: float | None) -> str:
+    """Return the condition of a JPEG quality.
+
+    Parameters
+    ----------
+    quality : float or None
+        1 to 100; None for a picture that is no JPEG.
+
+    Returns
+    -------
+    str
+        One of `CONDITIONS`.
+
+    Examples
+    --------
+    >>> of_quality(75), of_quality(None)
+    ('jpeg-70-84', 'lossless')
+    """
+    if quality is None:
+        return "lossless"
+    whole = round(quality)
+    return next((name for least, name in _BUCKETS if whole >= least), _BUCKETS[-1][1])
+
+
+def of_picture(picture: Picture) -> str:
+    """Return the condition of a picture as it is stored.
+
+    Parameters
+    ----------
+    picture : Picture
+        From `convtrace.image.read`.
+
+    Returns
+    -------
+    str
+        One of `CONDITIONS`.
+    """
+    if picture.jpeg is not None:
+        return of_quality(picture.jpeg.quality)
+    return "other-lossy" if picture.format.upper() in _OTHER_LOSSY else "lossless"
+
+
+def of_degradation(degradation: str, before: str = "lossless") -> str:
+    """Return the condition of a picture after a degradation.
+
+    Parameters
+    ----------
+    degradation : str
+        A name of `convtrace.image.degradations`, such as "rescale-0.8+jpeg-75".
+    before : str
+        The condition of the picture before.
+
+    Returns
+    -------
+    str
+        That of the last step where it is a JPEG one; "lossless" after any other step (the
+        pixels are stored anew); `before` where nothing is done.
+
+    Examples
+    --------
+    >>> of_degradation("rescale-0.8+jpeg-75"), of_degradation("none", "jpeg-95-100")
+    ('jpeg-70-84', 'jpeg-95-100')
+    """
+    steps = [step for step in degradation.strip().lower().split("+") if step not in ("", "none")]
+    if not steps:
+        return before
+    match = re.match(r"jpeg-(\d+)", steps[-1])
+    return of_quality(float(match.group(1)) if match else None)
+
+
+def in_words(condition: str) -> str:
+    """Return a condition in plain words.
+
+    Parameters
+    ----------
+    condition : str
+        One of `CONDITIONS`, or a name of the user's own.
+
+    Returns
+    -------
+    str
+    """
+    return _WORDS.get(condition, condition)

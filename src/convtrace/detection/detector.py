@@ -1,0 +1,943 @@
+"""The detector: features or pictures in, verdicts out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
+
+from convtrace import descriptors
+from convtrace.descriptors import Description
+from convtrace.detection import classifiers
+from convtrace.detection.attribution import Attribution, fit_attribution
+from convtrace.detection.calibration import Calibration, calibrate, fit_sigmoid
+from convtrace.detection.card import Card, Table
+from convtrace.detection.compact import compact
+from convtrace.detection.conditions import CONDITIONS, in_words, of_picture
+from convtrace.detection.held_out import (
+    HeldOut,
+    class_scores,
+    fit_model,
+    folds_by_group,
+    held_out_scores,
+)
+from convtrace.detection.labels import CLASSES, balanced_weights, is_generated
+from convtrace.detection.reasons import (
+    about_compression,
+    about_generator,
+    about_probability,
+    about_region,
+)
+from convtrace.detection.recipes import RECIPES, Recipe
+from convtrace.detection.training import training_table
+from convtrace.detection.usability import problems
+from convtrace.detection.verdict import Verdict
+from convtrace.errors import ConvtraceError, ModelError
+from convtrace.image import read
+
+__all__ = ["Detector", "Examination", "Member"]
+
+Floats = NDArray[np.float64]
+
+# With fewer held-out rows of each class, a condition has no calibration of its own.
+_LEAST_ROWS_OF_A_CONDITION = 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """One classifier of a detector, and its score as log-odds.
+
+    Parameters
+    ----------
+    name : str
+        Name of the classifier.
+    model : sklearn.base.BaseEstimator
+        Fitted; classes 0 (real) and 1 (generated).
+    slope, intercept : float
+        Turn its score into log-odds, so that members can be averaged; 1 and 0 for a detector
+        of a single member.
+    """
+
+    name: str
+    model: Any
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    def scores(self, X: Floats) -> Floats:
+        """Score rows; greater is more likely generated.
+
+        Parameters
+        ----------
+        X : numpy.ndarray of shape (n, d)
+            Features.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n,), float64
+        """
+        return self.slope * _margin(class_scores(self.model, X)) + self.intercept
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examination:
+    """All that a verdict needs to know of one picture; the pixels are no longer needed.
+
+    Parameters
+    ----------
+    name : str
+        The picture.
+    vector : numpy.ndarray of shape (d,), float64
+        Its features.
+    condition : str
+        Its compression; see `convtrace.detection.conditions`.
+    quality : float or None
+        Its JPEG quality, None for other formats.
+    problems : tuple of str
+        Why it cannot be judged; empty where it can.
+    remarks : tuple of str
+        What else to tell.
+    """
+
+    name: str
+    vector: Floats
+    condition: str
+    quality: float | None
+    problems: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+class Detector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Tells real photographs from generated images, or says that it cannot.
+
+    Parameters
+    ----------
+    recipe : str or Recipe, default="random-forest"
+        A recipe, its name, or the name of a classifier; several classifiers joined by "+"
+        have their log-odds averaged ("svm+random-forest").
+    descriptor : str, optional
+        Name of the descriptor of pictures, instead of the recipe's.
+    descriptor_params : mapping, optional
+        Its options, instead of the recipe's.
+    degradations : sequence of str, optional
+        What is done to training pictures, instead of the recipe's.
+    n_splits : int, default=5
+        Folds of the grouped held-out scoring.
+    calibration : {"sigmoid", "isotonic"}, default="sigmoid"
+        From scores to probabilities.
+    error_rate : float, default=0.05
+        The share of held-out pictures of each class that may be called the other; what lies
+        between the limits is "unsure".
+    balance : {"none", "class", "generator"}, default="class"
+        How rows are weighed; see `convtrace.detection.labels.balanced_weights`.
+    per_condition : bool, default=True
+        Whether a condition with at least 100 held-out rows of each class has its own
+        probabilities and limits.
+    attribution : bool, default=True
+        Whether to learn which generator made an image.
+    attribution_classifier : str, optional
+        A classifier for that, instead of the first one of the recipe.
+    attribution_accuracy : float, default=0.8
+        How often a generator that is named must have been right on held-out images.
+    random_state : int, default=0
+        Of everything random.
+    cache : str or os.PathLike, optional
+        A folder in which the features of pictures are kept.
+    n_jobs : int or None, default=None
+        Workers, as in scikit-learn.
+
+    Attributes
+    ----------
+    classes_ : numpy.ndarray
+        "real" and "generated": the columns of `predict_proba`.
+    members_ : tuple of Member
+        The fitted classifiers.
+    calibration_ : Calibration
+        Over all held-out rows.
+    condition_calibrations_ : dict of str to Calibration
+        Those of single conditions.
+    attribution_ : Attribution or None
+        The classifier of generators.
+    held_out_ : HeldOut or None
+        The held-out scores; they are not stored, so None after loading.
+    card_ : Card
+        What it is; replace it to add results.
+    notes_ : tuple of str
+        Remarks from loading, such as another version of scikit-learn.
+
+    Notes
+    -----
+    Without `groups` every picture is taken to be unrelated to the others. Rows made from one
+    picture (degraded copies, crops), or from one video, person or source, must share a
+    group: otherwise all that is held out has been seen in training, and every number that
+    the detector states about itself is too good.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.array(["real", "fake"] * 50)
+    >>> features = rng.normal(size=(100, 4)) + 2.0 * (labels == "fake")[:, None]
+    >>> detector = Detector("lda").fit(features, labels)
+    >>> detector.predict(np.array([[-1.0] * 4, [3.0] * 4])).tolist()
+    ['real', 'generated']
+    """
+
+    def __init__(
+        self,
+        recipe: str | Recipe = "random-forest",
+        *,
+        descriptor: str | None = None,
+        descriptor_params: Mapping[str, Any] | None = None,
+        degradations: Sequence[str] | None = None,
+        n_splits: int = 5,
+        calibration: str = "sigmoid",
+        error_rate: float = 0.05,
+        balance: str = "class",
+        per_condition: bool = True,
+        attribution: bool = True,
+        attribution_classifier: str | None = None,
+        attribution_accuracy: float = 0.8,
+        random_state: int = 0,
+        cache: str | os.PathLike[str] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.descriptor = descriptor
+        self.descriptor_params = descriptor_params
+        self.degradations = degradations
+        self.n_splits = n_splits
+        self.calibration = calibration
+        self.error_rate = error_rate
+        self.balance = balance
+        self.per_condition = per_condition
+        self.attribution = attribution
+        self.attribution_classifier = attribution_classifier
+        self.attribution_accuracy = attribution_accuracy
+        self.random_state = random_state
+        self.cache = cache
+        self.n_jobs = n_jobs
+
+    # ------------------------------------------------------------------ fitting
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        groups: Any = None,
+        generators: Any = None,
+        conditions: Any = None,
+        formats: Any = None,
+        sample_weight: Any = None,
+    ) -> Detector:
+        """Train on features or pictures, and measure on the held-out part of them.
+
+        Parameters
+        ----------
+        X : numpy.ndarray or data frame of shape (n, d), or sequence of pictures
+            Features, or anything that `convtrace.image.read` takes; pictures are degraded as
+            the recipe says.
+        y : array-like of shape (n,)
+            "real" or "fake", or 0 and 1.
+        groups : array-like of shape (n,), optional
+            Rows of equal group are never on both sides of a split. Default: all apart.
+        generators : array-like of str, shape (n,), optional
+            Which generator made each; "" for real and unknown ones.
+        conditions : array-like of str, shape (n,), optional
+            The compression of each row; for pictures the detector finds it.
+        formats : array-like of str, shape (n,), optional
+            File formats, counted in the card; for pictures the detector finds them.
+        sample_weight : array-like of shape (n,), optional
+            Multiplies the weights that `balance` gives.
+
+        Returns
+        -------
+        Detector
+            Itself.
+
+        Raises
+        ------
+        ConvtraceError
+            Where the data cannot be trained on.
+        """
+        recipe = self._resolved_recipe()
+        generated = is_generated(y)
+        n = len(generated)
+        group_of = _column("groups", groups, n, default=np.arange(n).astype(str))
+        generator_of = _column("generators", generators, n, default=np.full(n, ""))
+        generator_of = np.where(generated, generator_of, "")
+        given = np.ones(n) if sample_weight is None else _numbers("sample_weight", sample_weight, n)
+        if _is_feature_table(X):
+            features = _features(X)
+            if len(features) != n:
+                raise ConvtraceError(f"there are {len(features)} rows but {n} labels")
+            condition_of = _column("conditions", conditions, n, default=np.full(n, ""))
+            format_of = _column("formats", formats, n, default=np.full(n, ""))
+        else:
+            if conditions is not None or formats is not None:
+                raise ConvtraceError(
+                    "conditions and formats belong to features; of pictures they are found"
+                )
+            table = training_table(
+                X, self._descriptor(recipe), recipe.degradations, seed=self.random_state
+            )
+            count = len(table.source) // len(recipe.degradations)
+            if count != n:
+                raise ConvtraceError(f"there are {count} pictures but {n} labels")
+            features, condition_of, format_of = table.features, table.conditions, table.formats
+            generated, group_of = generated[table.source], group_of[table.source]
+            generator_of, given = generator_of[table.source], given[table.source]
+        if generated.all() or not generated.any():
+            raise ConvtraceError("training needs both real photographs and generated images")
+
+        weights = given * balanced_weights(generated, generator_of, balance=self.balance)
+        self.recipe_ = recipe
+        self.n_features_in_ = features.shape[1]
+        self.classes_ = np.array(CLASSES)
+        self.notes_: tuple[str, ...] = ()
+        self._fit_members(features, generated, weights, group_of, generator_of, condition_of)
+        self.attribution_ = self._fit_attribution(features, generated, generator_of, group_of)
+        self.card_ = self._first_card(format_of)
+        return self
+
+    def _fit_members(
+        self,
+        X: Floats,
+        generated: NDArray[np.bool_],
+        weights: Floats,
+        groups: NDArray[np.str_],
+        generators: NDArray[np.str_],
+        conditions: NDArray[np.str_],
+    ) -> None:
+        codes = generated.astype(np.intp)
+        folds = folds_by_group(
+            codes, groups, n_splits=self.n_splits, seed=self.random_state, strata=generators
+        )
+        names = _classifier_names(self.recipe_.classifier)
+        members, columns = [], []
+        for name in names:
+            make = partial(classifiers.create, name, seed=self.random_state)
+            held_out = held_out_scores(make, X, codes, weights, folds, n_jobs=self.n_jobs)
+            scores = _margin(held_out)
+            member = Member(name, compact(fit_model(make, X, codes, weights, n_jobs=self.n_jobs)))
+            if len(names) > 1:
+                fitted = fit_sigmoid(scores, generated, weights)
+                slope, intercept = float(fitted.first[0]), float(fitted.second[0])
+                member = replace(member, slope=slope, intercept=intercept)
+                scores = slope * scores + intercept
+            members.append(member)
+            columns.append(scores)
+        self.members_ = tuple(members)
+        scores = np.mean(columns, axis=0)
+
+        options = {"method": self.calibration, "error_rate": self.error_rate}
+        self.calibration_ = calibrate(scores, generated, weights, **options)  # type: ignore[arg-type]
+        self.condition_calibrations_: dict[str, Calibration] = {}
+        for condition in sorted(set(conditions.tolist()) - {""}):
+            rows = conditions == condition
+            fewest = min((generated & rows).sum(), (~generated & rows).sum())
+            if fewest >= _LEAST_ROWS_OF_A_CONDITION:
+                self.condition_calibrations_[condition] = calibrate(
+                    scores[rows],
+                    generated[rows],
+                    weights[rows]
+                    * balanced_weights(generated[rows], balance=self._class_balance()),
+                    **options,  # type: ignore[arg-type]
+                )
+        fold_of = np.empty(len(codes), dtype=np.intp)
+        for number, (_, test) in enumerate(folds):
+            fold_of[test] = number
+        self.held_out_: HeldOut | None = HeldOut(
+            generated=generated,
+            scores=scores,
+            probabilities=self._probabilities(scores, conditions),
+            weights=weights,
+            folds=fold_of,
+            generators=generators,
+            conditions=conditions,
+            groups=groups,
+        )
+
+    def _class_balance(self) -> str:
+        """A condition may hold more of one class than the whole does; even that out too."""
+        return "none" if self.balance == "none" else "class"
+
+    def _fit_attribution(
+        self,
+        X: Floats,
+        generated: NDArray[np.bool_],
+        generators: NDArray[np.str_],
+        groups: NDArray[np.str_],
+    ) -> Attribution | None:
+        if not self.attribution:
+            return None
+        name = self.attribution_classifier or _classifier_names(self.recipe_.classifier)[0]
+        return fit_attribution(
+            partial(classifiers.create, name, seed=self.random_state),
+            X[generated],
+            generators[generated],
+            groups[generated],
+            wanted_accuracy=self.attribution_accuracy,
+            n_splits=self.n_splits,
+            seed=self.random_state,
+            n_jobs=self.n_jobs,
+        )
+
+    def _resolved_recipe(self) -> Recipe:
+        if isinstance(self.recipe, Recipe):
+            recipe = self.recipe
+        elif self.recipe in RECIPES:
+            recipe = RECIPES.get(self.recipe)
+        else:
+            recipe = Recipe(name=self.recipe, classifier=self.recipe)
+        _classifier_names(recipe.classifier)
+        if self.descriptor is not None:
+            recipe = replace(recipe, descriptor=self.descriptor, descriptor_params={})
+        if self.descriptor_params is not None:
+            recipe = replace(recipe, descriptor_params=dict(self.descriptor_params))
+        if self.degradations is not None:
+            recipe = replace(recipe, degradations=tuple(self.degradations))
+        return recipe
+
+    def _descriptor(self, recipe: Recipe) -> Any:
+        descriptor = descriptors.create(recipe.descriptor, **recipe.descriptor_params)
+        working = {"n_jobs": self.n_jobs, "cache": self.cache, "on_error": "raise"}
+        known = descriptor.get_params()
+        return descriptor.set_params(**{k: v for k, v in working.items() if k in known})
+
+    def _first_card(self, formats: NDArray[np.str_]) -> Card:
+        held_out = self.held_out_
+        if held_out is None:  # pragma: no cover - fit has just set it
+            raise NotFittedError("the detector has no held-out scores")
+        training = {
+            "rows": len(held_out.generated),
+            "groups": len(np.unique(held_out.groups)),
+            "real": int((~held_out.generated).sum()),
+            "generated": int(held_out.generated.sum()),
+            "per_generator": _counts(held_out.generators[held_out.generated]),
+            "per_format": _counts(formats),
+            "per_condition": _counts(held_out.conditions),
+        }
+        options = {
+            "calibration": self.calibration,
+            "error_rate": self.error_rate,
+            "balance": self.balance,
+            "per_condition": self.per_condition,
+            "random_state": self.random_state,
+        }
+        return Card(
+            name=self.recipe_.name,
+            recipe={**self.recipe_.to_dict(), **options},
+            training=training,
+            results=_held_out_tables(
+                self.calibration_, self.condition_calibrations_, self.attribution_, self.n_splits
+            ),
+            limits=(
+                "It knows the generators, cameras and compressions that it was trained on; on "
+                "others its verdict may be no better than a guess.",
+                "Its probabilities are for a picture that is as likely real as generated "
+                "beforehand.",
+            ),
+        )
+
+    # --------------------------------------------------------------- predicting
+
+    def decision_function(self, X: Any) -> Floats:
+        """Score features or pictures before calibration.
+
+        Parameters
+        ----------
+        X : numpy.ndarray of shape (n, d), or sequence of pictures
+            As for `fit`; pictures are taken as they are.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n,), float64
+            Greater is more likely generated.
+        """
+        features, _ = self._measured(X, None)
+        return self._scores(features)
+
+    def predict_proba(self, X: Any, *, conditions: Any = None) -> Floats:
+        """Return probabilities, in the order of `classes_`.
+
+        Parameters
+        ----------
+        X : numpy.ndarray of shape (n, d), or sequence of pictures
+            As for `fit`; pictures are taken as they are.
+        conditions : array-like of str, shape (n,), optional
+            The compression of each row of features; for pictures the detector finds it.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n, 2), float64
+            Of being real and of being generated; rows sum to 1.
+        """
+        features, condition_of = self._measured(X, conditions)
+        generated = self._probabilities(self._scores(features), condition_of)
+        return np.stack([1.0 - generated, generated], axis=1)
+
+    def predict(self, X: Any, *, conditions: Any = None) -> NDArray[np.str_]:
+        """Return "real", "generated" or "unsure" for each row.
+
+        Parameters
+        ----------
+        X : numpy.ndarray of shape (n, d), or sequence of pictures
+            As for `fit`; pictures are taken as they are.
+        conditions : array-like of str, shape (n,), optional
+            As for `predict_proba`.
+
+        Returns
+        -------
+        numpy.ndarray of str, shape (n,)
+        """
+        features, condition_of = self._measured(X, conditions)
+        probabilities = self._probabilities(self._scores(features), condition_of)
+        labels = [
+            self._calibration_for(str(condition)).label(float(probability))
+            for probability, condition in zip(probabilities, condition_of, strict=True)
+        ]
+        return np.array(labels, dtype="U9")
+
+    def attribute(self, X: Any) -> tuple[tuple[str, ...], Floats]:
+        """Say how likely each known generator is, if the pictures are generated.
+
+        Parameters
+        ----------
+        X : numpy.ndarray of shape (n, d), or sequence of pictures
+            As for `fit`; pictures are taken as they are.
+
+        Returns
+        -------
+        names : tuple of str
+            The K known generators.
+        probabilities : numpy.ndarray of shape (n, K), float64
+            Rows sum to 1.
+
+        Raises
+        ------
+        ModelError
+            Where the detector has learnt no generators.
+        """
+        features, _ = self._measured(X, None)
+        if self.attribution_ is None:
+            raise ModelError(
+                "this detector knows no generators; train it with the generators of at least two"
+            )
+        return self.attribution_.names, self.attribution_.probabilities(features)
+
+    def examine(self, source: Any) -> Examination:
+        """Measure one picture for `judge`; the slow half of a verdict, safe in threads.
+
+        Parameters
+        ----------
+        source : str, os.PathLike, bytes, PIL.Image.Image, numpy.ndarray or Picture
+            The picture.
+
+        Returns
+        -------
+        Examination
+
+        Raises
+        ------
+        ImageError
+            Where the picture cannot be read, or is too small to be measured.
+        """
+        self._check_fitted()
+        picture = read(source)
+        descriptor = self._descriptor(self.recipe_)
+        crop = getattr(descriptor, "crop", None)
+        if hasattr(descriptor, "inspect"):
+            found = descriptor.inspect(picture)
+        else:
+            found = Description(np.asarray(descriptor.transform([picture]), dtype=np.float64)[0])
+        if found.vector.shape != (self.n_features_in_,):
+            raise ModelError(
+                f"the detector was trained on {self.n_features_in_} features, but its descriptor "
+                f"{self.recipe_.descriptor!r} measures {len(found.vector)}; it judges features only"
+            )
+        region = about_region(picture.width, picture.height, crop)
+        return Examination(
+            name=picture.name,
+            vector=found.vector,
+            condition=of_picture(picture),
+            quality=None if picture.jpeg is None else float(picture.jpeg.quality),
+            problems=problems(
+                descriptors.centre_crop(picture.pixels, crop),
+                width=picture.width,
+                height=picture.height,
+                regularized=found.regularized,
+                converged=found.converged,
+            ),
+            remarks=((region,) if region else ()) + picture.notes,
+        )
+
+    def judge(self, examinations: Iterable[Examination]) -> list[Verdict]:
+        """Turn measured pictures into verdicts, all at once.
+
+        Parameters
+        ----------
+        examinations : iterable of Examination
+            From `examine`.
+
+        Returns
+        -------
+        list of Verdict
+        """
+        found = list(examinations)
+        if not found:
+            return []
+        features = np.stack([each.vector for each in found])
+        scores = self._scores(features)
+        probabilities = self._probabilities(
+            scores, np.array([each.condition for each in found], dtype=str)
+        )
+        attributed = (
+            None if self.attribution_ is None else self.attribution_.probabilities(features)
+        )
+        return [
+            self._verdict(
+                each,
+                float(scores[index]),
+                float(probabilities[index]),
+                None if attributed is None else attributed[index],
+            )
+            for index, each in enumerate(found)
+        ]
+
+    def verdict(self, source: Any) -> Verdict:
+        """Judge one picture.
+
+        Parameters
+        ----------
+        source : str, os.PathLike, bytes, PIL.Image.Image, numpy.ndarray or Picture
+            The picture.
+
+        Returns
+        -------
+        Verdict
+
+        Raises
+        ------
+        ImageError
+            Where the picture cannot be read, or is too small to be measured;
+            `convtrace.detection.scan` puts it into the verdict instead.
+        """
+        return self.judge([self.examine(source)])[0]
+
+    def _verdict(
+        self, found: Examination, score: float, probability: float, attributed: Floats | None
+    ) -> Verdict:
+        calibration = self._calibration_for(found.condition)
+        label = "unsure" if found.problems else calibration.label(probability)
+        reasons = [*found.problems, about_probability(label, probability, score, calibration)]
+        reasons.append(
+            about_compression(
+                found.condition, found.quality, self.condition_calibrations_.get(found.condition)
+            )
+        )
+        generator = None
+        if label == "generated" and self.attribution_ is not None and attributed is not None:
+            name = self.attribution_.name(attributed)
+            generator = name or "unknown"
+            reasons.append(about_generator(self.attribution_, name, float(attributed.max())))
+        reasons += found.remarks
+        return Verdict(found.name, label, probability, generator, tuple(reasons))
+
+    def _check_fitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
+            raise NotFittedError("this detector is not trained yet; call fit, or load one")
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "calibration_")
+
+    def _measured(self, X: Any, conditions: Any) -> tuple[Floats, NDArray[np.str_]]:
+        self._check_fitted()
+        if not _is_feature_table(X):
+            if conditions is not None:
+                raise ConvtraceError("conditions belong to features; of pictures they are found")
+            table = training_table(X, self._descriptor(self.recipe_))
+            features, condition_of = table.features, table.conditions
+        else:
+            features = _features(X)
+            n = len(features)
+            condition_of = _column("conditions", conditions, n, default=np.full(n, ""))
+        if features.shape[1] != self.n_features_in_:
+            raise ConvtraceError(
+                f"the features have {features.shape[1]} columns, but the detector was trained on "
+                f"{self.n_features_in_}"
+            )
+        return features, condition_of
+
+    def _scores(self, X: Floats) -> Floats:
+        scores: Floats = np.mean([member.scores(X) for member in self.members_], axis=0)
+        return scores
+
+    def _calibration_for(self, condition: str) -> Calibration:
+        if not self.per_condition:
+            return self.calibration_
+        return self.condition_calibrations_.get(condition, self.calibration_)
+
+    def _probabilities(self, scores: Floats, conditions: NDArray[np.str_]) -> Floats:
+        out = np.empty(len(scores))
+        for condition in np.unique(conditions):
+            rows = conditions == condition
+            out[rows] = self._calibration_for(str(condition)).probability(scores[rows])
+        return out
+
+    # ------------------------------------------------------------------ storing
+
+    def save(self, path: str | os.PathLike[str]) -> Card:
+        """Store the detector in one file; see `convtrace.detection.storage`.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file, by convention ``.convtrace``; replaced where it exists.
+
+        Returns
+        -------
+        Card
+            Its card, with the hash of the file.
+        """
+        # The storage needs the class, so the class asks for the storage only when used.
+        from convtrace.detection import storage
+
+        return storage.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Detector:
+        """Load a detector that `save` stored.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file.
+
+        Returns
+        -------
+        Detector
+
+        Raises
+        ------
+        ModelError
+            Where the file is missing, damaged, altered, or holds what it should not.
+        """
+        from convtrace.detection import storage
+
+        return storage.load(path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all but the models as JSON values.
+
+        Returns
+        -------
+        dict
+        """
+        self._check_fitted()
+        return {
+            "recipe": self.recipe_.to_dict(),
+            "n_features": self.n_features_in_,
+            "options": {
+                "n_splits": self.n_splits,
+                "calibration": self.calibration,
+                "error_rate": self.error_rate,
+                "balance": self.balance,
+                "per_condition": self.per_condition,
+                "attribution": self.attribution,
+                "attribution_classifier": self.attribution_classifier,
+                "attribution_accuracy": self.attribution_accuracy,
+                "random_state": self.random_state,
+            },
+            "members": [
+                {"name": member.name, "slope": member.slope, "intercept": member.intercept}
+                for member in self.members_
+            ],
+            "calibration": self.calibration_.to_dict(),
+            "condition_calibrations": {
+                name: calibration.to_dict()
+                for name, calibration in self.condition_calibrations_.items()
+            },
+            "attribution": None if self.attribution_ is None else self.attribution_.to_dict(),
+        }
+
+    def models(self) -> dict[str, Any]:
+        """Return the fitted scikit-learn models: what `to_dict` leaves out.
+
+        Returns
+        -------
+        dict
+            "members", a list, and "attribution", a model or None.
+        """
+        self._check_fitted()
+        return {
+            "members": [member.model for member in self.members_],
+            "attribution": None if self.attribution_ is None else self.attribution_.model,
+        }
+
+    @classmethod
+    def from_dict(
+        cls,
+        state: Mapping[str, Any],
+        models: Mapping[str, Any],
+        card: Card,
+        *,
+        notes: tuple[str, ...] = (),
+    ) -> Detector:
+        """Rebuild a detector from its parts.
+
+        Parameters
+        ----------
+        state : mapping
+            From `to_dict`.
+        models : mapping
+            From `models`.
+        card : Card
+            Its card.
+        notes : tuple of str
+            Remarks for `notes_`.
+
+        Returns
+        -------
+        Detector
+        """
+        recipe = Recipe(
+            **{
+                **state["recipe"],
+                "degradations": tuple(state["recipe"]["degradations"]),
+            }
+        )
+        detector = cls(recipe, **state["options"])
+        detector.recipe_ = recipe
+        detector.n_features_in_ = int(state["n_features"])
+        detector.classes_ = np.array(CLASSES)
+        detector.members_ = tuple(
+            Member(str(each["name"]), model, float(each["slope"]), float(each["intercept"]))
+            for each, model in zip(state["members"], models["members"], strict=True)
+        )
+        detector.calibration_ = Calibration.from_dict(state["calibration"])
+        detector.condition_calibrations_ = {
+            str(name): Calibration.from_dict(each)
+            for name, each in state["condition_calibrations"].items()
+        }
+        detector.attribution_ = None
+        if state["attribution"] is not None:
+            detector.attribution_ = Attribution.from_dict(
+                state["attribution"], models["attribution"]
+            )
+        detector.held_out_ = None
+        detector.card_ = card
+        detector.notes_ = notes
+        return detector
+
+
+def _classifier_names(spec: str) -> list[str]:
+    names = [classifiers.CLASSIFIERS.resolve(part) for part in spec.split("+")]
+    if len(set(names)) != len(names):
+        raise ConvtraceError(f"{spec!r} names a classifier twice")
+    return names
+
+
+def _margin(scores: Floats) -> Floats:
+    return scores[:, 1] - scores[:, 0]
+
+
+def _is_feature_table(X: Any) -> bool:
+    if hasattr(X, "to_numpy"):
+        return getattr(X, "ndim", 2) == 2
+    return isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "biuf"
+
+
+def _features(X: Any) -> Floats:
+    try:
+        features = np.ascontiguousarray(X, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ConvtraceError(f"the features are not all numbers: {error}") from error
+    bad = ~np.isfinite(features).all(axis=1)
+    if bad.any():
+        raise ConvtraceError(
+            f"row {int(np.argmax(bad))} of the features is not finite ({int(bad.sum())} such "
+            "rows); leave out pictures that could not be measured"
+        )
+    return features
+
+
+def _column(name: str, values: Any, n: int, *, default: NDArray[Any]) -> NDArray[np.str_]:
+    column = default if values is None else np.asarray(values)
+    if column.shape != (n,):
+        raise ConvtraceError(f"{name} must have one entry for each of the {n} rows")
+    return column.astype(str)
+
+
+def _numbers(name: str, values: Any, n: int) -> Floats:
+    column = np.asarray(values, dtype=np.float64)
+    if column.shape != (n,) or not np.all(column >= 0) or not np.all(np.isfinite(column)):
+        raise ConvtraceError(f"{name} must have one number, not negative, for each of the {n} rows")
+    return column
+
+
+def _counts(values: NDArray[np.str_]) -> dict[str, int]:
+    names, counts = np.unique(values, return_counts=True)
+    return {
+        str(name) or "not stated": int(count) for name, count in zip(names, counts, strict=True)
+    }
+
+
+def _held_out_tables(
+    pooled: Calibration,
+    by_condition: Mapping[str, Calibration],
+    attribution: Attribution | None,
+    n_splits: int,
+) -> tuple[Table, ...]:
+    order = {name: place for place, name in enumerate(CONDITIONS)}
+    names = sorted(by_condition, key=lambda name: (order.get(name, len(order)), name))
+    rows = [("all", pooled), *((in_words(name), by_condition[name]) for name in names)]
+    keys = ("n_real", "n_generated", "balanced_accuracy", "auc", "unsure", "errors_decided")
+    note = f"Grouped {n_splits}-fold held-out scores of the training pictures."
+    tables = [
+        Table(
+            "Real against generated, by compression",
+            ("compression", "real", "generated", "balanced accuracy", "AUC", "unsure", "wrong"),
+            tuple(
+                (
+                    name,
+                    *(int(each.measured[k]) if k[:2] == "n_" else each.measured[k] for k in keys),
+                )
+                for name, each in rows
+            ),
+            f"{note} Wrong is the share of errors among the pictures that were not unsure.",
+        )
+    ]
+    if attribution is not None:
+        measured = attribution.measured
+        tables.append(
+            Table(
+                "Which generator",
+                (
+                    "generators",
+                    "images",
+                    "accuracy",
+                    "balanced accuracy",
+                    "named",
+                    "right of these",
+                ),
+                (
+                    (
+                        len(attribution.names),
+                        int(measured["n"]),
+                        measured["accuracy"],
+                        measured["balanced_accuracy"],
+                        measured["named"],
+                        measured["accuracy_named"],
+                    ),
+                ),
+                note,
+            )
+        )
+    return tuple(tables)

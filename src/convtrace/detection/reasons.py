@@ -1,0 +1,143 @@
+"""The reasons of a verdict in plain words, each resting on a held-out count."""
+
+from __future__ import annotations
+
+from convtrace.detection.attribution import Attribution
+from convtrace.detection.calibration import Calibration
+from convtrace.detection.conditions import in_words
+
+__all__ = ["about_compression", "about_generator", "about_probability", "about_region"]
+
+
+def _of_hundred(share: float) -> str:
+    """Return a share as a count out of 100, never claiming none or all."""
+    count = share * 100
+    if count < 1:
+        return "fewer than 1"
+    return "more than 99" if count > 99 else str(round(count))
+
+
+def about_probability(
+    label: str, probability: float, score: float, calibration: Calibration
+) -> str:
+    """Say what a probability means in held-out pictures.
+
+    Parameters
+    ----------
+    label : {"real", "generated", "unsure"}
+        The verdict.
+    probability, score : float
+        Of the picture.
+    calibration : Calibration
+        What held-out pictures said.
+
+    Returns
+    -------
+    str
+    """
+    real_high = _of_hundred(calibration.real_at_least(score))
+    generated_low = _of_hundred(calibration.generated_at_most(score))
+    generated_high = _of_hundred(1 - calibration.generated_at_most(score))
+    real_low = _of_hundred(1 - calibration.real_at_least(score))
+    start = f"Its trace gives a probability of {probability:.2f} of being generated"
+    if label == "generated":
+        return (
+            f"{start}: {real_high} of 100 held-out real photographs score this high, and "
+            f"{generated_high} of 100 held-out generated images."
+        )
+    if label == "real":
+        return (
+            f"{start}: {generated_low} of 100 held-out generated images score this low, and "
+            f"{real_low} of 100 held-out real photographs."
+        )
+    return (
+        f"{start}, which tells nothing: {real_high} of 100 held-out real photographs score this "
+        f"high, and {generated_low} of 100 held-out generated images this low."
+    )
+
+
+def about_compression(
+    condition: str, quality: float | None, calibration: Calibration | None
+) -> str:
+    """Say how good the detector was on pictures compressed like this one.
+
+    Parameters
+    ----------
+    condition : str
+        One of `convtrace.detection.conditions.CONDITIONS`.
+    quality : float or None
+        The estimated JPEG quality of the picture.
+    calibration : Calibration or None
+        What held-out pictures of that condition said; None where there were too few.
+
+    Returns
+    -------
+    str
+    """
+    words = in_words(condition)
+    start = f"Stored with {words}"
+    if quality is not None:
+        start = f"Stored as a JPEG of quality about {quality:.0f}"
+    if calibration is None:
+        return (
+            f"{start}: too few pictures stored with {words} were measured to say how good the "
+            "detector is on them."
+        )
+    right = _of_hundred(calibration.measured["balanced_accuracy"])
+    count = calibration.measured["n_real"] + calibration.measured["n_generated"]
+    return (
+        f"{start}: of held-out pictures stored with {words}, {right} of 100 were told right "
+        f"({count:.0f} pictures, real and generated counted alike)."
+    )
+
+
+def about_generator(attribution: Attribution, name: str | None, probability: float) -> str:
+    """Say which generator a generated image points to.
+
+    Parameters
+    ----------
+    attribution : Attribution
+        The classifier of generators.
+    name : str or None
+        The generator, None where none stands out.
+    probability : float
+        Of the likeliest generator.
+
+    Returns
+    -------
+    str
+    """
+    known = len(attribution.names)
+    if name is None:
+        return (
+            f"None of the {known} generators that the detector knows stands out "
+            f"(the likeliest has a probability of {probability:.2f})."
+        )
+    right = _of_hundred(attribution.measured["accuracy_named"])
+    return (
+        f"Among the {known} generators that the detector knows, its trace is most like {name} "
+        f"(probability {probability:.2f}; held-out images so named were right in {right} of 100)."
+    )
+
+
+def about_region(width: int, height: int, crop: int | None) -> str | None:
+    """Say which part of the picture was measured.
+
+    Parameters
+    ----------
+    width, height : int
+        Of the picture, in pixels.
+    crop : int or None
+        The crop of the descriptor.
+
+    Returns
+    -------
+    str or None
+        None where it was all of it.
+    """
+    if crop is None or (width <= crop and height <= crop):
+        return None
+    return (
+        f"Only the central {min(width, crop)}x{min(height, crop)} of its {width}x{height} pixels "
+        "were measured."
+    )

@@ -1,0 +1,89 @@
+"""Pictures that cannot be judged, whatever their trace says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LEAST_SIDE", "LEAST_USABLE", "problems", "usable_share"]
+
+LEAST_SIDE = 64
+"""Pictures with a shorter side, in pixels, get no verdict: none as small were measured."""
+
+LEAST_USABLE = 0.02
+"""Pictures in which a smaller share of the pixels is usable get no verdict."""
+
+_BLACK, _WHITE = 1.0, 254.0
+
+
+def usable_share(pixels: NDArray[Any]) -> float:
+    """Return the share of pixels from which a trace can be learnt.
+
+    Flat areas fit any kernel whose coefficients sum to one, and clipped ones carry the clip,
+    so a pixel counts where it differs from its right or lower neighbour and is not clipped.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray of shape (H, W) or (H, W, 3)
+        Grey levels on the 0..255 scale.
+
+    Returns
+    -------
+    float
+        0 to 1; of the channel where it is greatest.
+
+    Examples
+    --------
+    >>> usable_share(np.full((64, 64, 3), 128, dtype=np.uint8))
+    0.0
+    """
+    if min(pixels.shape[:2]) < 2:
+        return 0.0
+    planes = pixels[..., None] if pixels.ndim == 2 else pixels
+    here = planes[:-1, :-1]
+    varied = (here != planes[:-1, 1:]) | (here != planes[1:, :-1])
+    unclipped = (here >= _BLACK) & (here <= _WHITE)
+    return float((varied & unclipped).mean(axis=(0, 1)).max())
+
+
+def problems(
+    pixels: NDArray[Any], *, width: int, height: int, regularized: bool, converged: bool
+) -> tuple[str, ...]:
+    """Say why a picture cannot be judged.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray of shape (H, W) or (H, W, 3)
+        What was measured.
+    width, height : int
+        Size of the whole picture in pixels.
+    regularized, converged : bool
+        What the descriptor said; see `convtrace.descriptors.Description`.
+
+    Returns
+    -------
+    tuple of str
+        Plain sentences; empty where nothing is wrong.
+    """
+    found = []
+    if min(width, height) < LEAST_SIDE:
+        found.append(
+            f"The picture is {width}x{height} pixels: too small, a side under {LEAST_SIDE} pixels "
+            "holds too few neighbours to judge by."
+        )
+    share = usable_share(pixels)
+    if share < LEAST_USABLE:
+        found.append(
+            f"The picture is nearly flat or clipped: only {share:.1%} of its pixels vary, "
+            "too few to judge by."
+        )
+    elif regularized:
+        found.append(
+            "The picture's pixels depend on each other exactly (a drawing, a screen shot or a "
+            "repeated pattern), so its trace is not determined."
+        )
+    elif not converged:
+        found.append("The fit of the trace did not come to an end, so it cannot be judged by.")
+    return tuple(found)

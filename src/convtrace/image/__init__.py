@@ -1,0 +1,23 @@
+"""From bytes to pixels: safe reading, JPEG compression facts, degradations."""
+
+from __future__ import annotations
+
+from convtrace.image import degradations, jpeg
+from convtrace.image.finding import SUFFIXES, find_pictures
+from convtrace.image.jpeg import JpegFacts
+from convtrace.image.picture import Picture, Pixels, to_uint8
+from convtrace.image.reading import Limits, Source, read
+
+__all__ = [
+    "SUFFIXES",
+    "JpegFacts",
+    "Limits",
+    "Picture",
+    "Pixels",
+    "Source",
+    "degradations",
+    "find_pictures",
+    "jpeg",
+    "read",
+    "to_uint8",
+]

@@ -1,0 +1,279 @@
+"""Maximum likelihood of one plane: a safeguarded quasi-Newton ascent in (k, log sigma^2).
+
+Expectation-Maximization climbs the likelihood in 20 to 200 passes, each of which
+needs the weighted normal matrix, nearly all of the arithmetic. The same likelihood
+is taken here to the same fixed point with that matrix in one or two passes:
+
+1. ordinary least squares, EM and quasi-Newton steps on a part of the bands;
+2. on all pixels, one pass with the observed information, whose inverse starts a BFGS
+   ascent; its further passes need the gradient alone;
+3. the last passes sum the residual in float64.
+
+A step is kept only if the log-likelihood rises; where none does, an EM step, which
+cannot lower it, is taken in its place.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from convtrace.traces._compile import compiled
+from convtrace.traces._passes import BAND, EXPECTED, GRADIENT, LEAST_SQUARES, OBSERVED, evaluate
+from convtrace.traces.model import SIGMA_FLOOR
+
+__all__ = ["maximise"]
+
+_FLOOR = 2.0 * np.log(SIGMA_FLOOR)
+# Largest step of a coefficient at which each of the three stages ends; the last is the caller's.
+_PART_TOLERANCE = 1e-3
+_WHOLE_TOLERANCE = 3e-5
+_PART_BUDGET = 40
+# What float32 rounding does to the mean log-likelihood: differences under it say nothing.
+_NOISE = 2e-6
+# A scaled pivot under this means that the neighbours are linearly dependent. The rounding
+# of grey levels alone gives a picture of mean 255 a pivot of 1/12/255^2 = 1.3e-6.
+_DEPENDENT = 1e-7
+_RIDGE = 1e-6
+
+
+@compiled
+def _invert(matrix, ridge, out):  # type: ignore[no-untyped-def]
+    """Write the inverse of a symmetric matrix; return False if it is not positive definite.
+
+    The matrix is scaled to a unit diagonal first, since the coefficients and log sigma^2
+    have different units; the ridge is added to that diagonal.
+    """
+    n = matrix.shape[0]
+    scale = np.empty(n)
+    for i in range(n):
+        if not matrix[i, i] > 0.0:
+            if ridge == 0.0:
+                return False
+            scale[i] = 1.0
+        else:
+            scale[i] = 1.0 / np.sqrt(matrix[i, i])
+    factor = np.zeros((n, n))
+    for i in range(n):
+        for j in range(i + 1):
+            total = matrix[i, j] * scale[i] * scale[j]
+            for m in range(j):
+                total -= factor[i, m] * factor[j, m]
+            if i == j:
+                total += ridge
+                if not total > _DEPENDENT:
+                    return False
+                factor[i, i] = np.sqrt(total)
+            else:
+                factor[i, j] = total / factor[j, j]
+    # Invert the triangle in place, then multiply its transpose with it.
+    for j in range(n):
+        factor[j, j] = 1.0 / factor[j, j]
+        for i in range(j + 1, n):
+            total = 0.0
+            for m in range(j, i):
+                total -= factor[i, m] * factor[m, j]
+            factor[i, j] = total / factor[i, i]
+    for i in range(n):
+        for j in range(i + 1):
+            total = 0.0
+            for m in range(i, n):
+                total += factor[m, i] * factor[m, j]
+            out[i, j] = total * scale[i] * scale[j]
+            out[j, i] = out[i, j]
+    return True
+
+
+@compiled
+def _expected_inverse(matrix, out):  # type: ignore[no-untyped-def]
+    """Write the inverse of an EM step's information; return whether it took a ridge.
+
+    The ridge doubles until it is enough, which it is at the size of the diagonal.
+    """
+    if _invert(matrix, 0.0, out):
+        return False
+    ridge = _RIDGE
+    while not _invert(matrix, ridge, out):
+        ridge *= 2.0
+    return True
+
+
+@compiled
+def _update(inverse, step, fall):  # type: ignore[no-untyped-def]
+    """BFGS update of the inverse information by a step and the fall of the gradient on it."""
+    curvature = np.dot(step, fall)
+    if not curvature > 0.0:
+        return
+    product = np.dot(inverse, fall)
+    factor = (1.0 + np.dot(fall, product) / curvature) / curvature
+    for i in range(step.size):
+        for j in range(step.size):
+            inverse[i, j] += (
+                factor * step[i] * step[j]
+                - (product[i] * step[j] + step[i] * product[j]) / curvature
+            )
+
+
+@compiled
+def _information(line, width, shifts, theta, stride, lines, inverse):  # type: ignore[no-untyped-def]
+    """Write the inverse of the observed information, or where that is not definite, of EM's.
+
+    Returns the passes taken and whether the matrix took a ridge.
+    """
+    d = shifts.size
+    _, _, observed = evaluate(
+        line, width, shifts, theta[:d], np.exp(theta[d]), OBSERVED, False, stride, lines
+    )
+    if _invert(observed, 0.0, inverse):
+        return 1, False
+    _, _, expected = evaluate(
+        line, width, shifts, theta[:d], np.exp(theta[d]), EXPECTED, False, stride, lines
+    )
+    return 2, _expected_inverse(expected, inverse)
+
+
+@compiled
+def _climb(line, width, shifts, theta, inverse, tolerance, budget, precise, stride, lines):  # type: ignore[no-untyped-def]
+    """Climb from ``theta`` in place, with ``inverse`` as the first guess of the curvature.
+
+    Returns the sums of the last pass, the passes taken, whether the steps fell under
+    the tolerance, and whether an information matrix took a ridge.
+    """
+    d = shifts.size
+    noise = _NOISE * line.size / stride
+    sums, gradient, _ = evaluate(
+        line, width, shifts, theta[:d], np.exp(theta[d]), GRADIENT, precise, stride, lines
+    )
+    passes = 1
+    ridged = False
+    restarted = False
+    while passes < budget:
+        step = np.dot(inverse, gradient)
+        if theta[d] <= _FLOOR and step[d] < 0.0:
+            step[d] = 0.0
+        slope = np.dot(step, gradient)
+        # log sigma^2 is held to a looser bound: its error is the square of its last step.
+        small = np.max(np.abs(step[:d])) < tolerance and np.abs(step[d]) < 100.0 * tolerance
+        if small and slope >= 0.0:
+            theta += step
+            theta[d] = max(theta[d], _FLOOR)
+            return sums, passes, True, ridged
+        # A change of log sigma^2 by more than 1 leaves the region in which the model of
+        # the likelihood holds.
+        length = min(1.0, 1.0 / max(np.abs(step[d]), 1e-300))
+        accepted = False
+        if slope > 0.0:
+            for _ in range(4):
+                moved = theta + length * step
+                moved[d] = max(moved[d], _FLOOR)
+                new_sums, new_gradient, _ = evaluate(
+                    line, width, shifts, moved[:d], np.exp(moved[d]), GRADIENT, precise,
+                    stride, lines,
+                )  # fmt: skip
+                passes += 1
+                rise = new_sums[2] - sums[2]
+                # Where rounding hides the rise, the slope along the step must shrink.
+                accepted = rise > max(1e-4 * length * slope, noise) or (
+                    rise > -noise and np.abs(np.dot(new_gradient, step)) < 0.9 * slope
+                )
+                if accepted or passes >= budget:
+                    break
+                length *= 0.3
+        if accepted:
+            _update(inverse, moved - theta, gradient - new_gradient)
+            theta[:] = moved
+            gradient = new_gradient
+            sums = new_sums
+            restarted = False
+            continue
+        if restarted:
+            # Not even the step of EM rises: what is left of the gradient is rounding.
+            return sums, passes, False, ridged
+        sums, gradient, expected = evaluate(
+            line, width, shifts, theta[:d], np.exp(theta[d]), EXPECTED, precise, stride, lines
+        )
+        passes += 1
+        ridged = _expected_inverse(expected, inverse)
+        restarted = True
+    return sums, passes, False, ridged
+
+
+@compiled
+def _start(line, width, shifts, stride, lines, theta):  # type: ignore[no-untyped-def]
+    """Write the least-squares start and a few EM steps from it, on every stride-th band."""
+    d = shifts.size
+    inverse = np.empty((d + 1, d + 1))
+    # Least squares as a correction of the mean filter: the residual is small, so float32
+    # sums do. Where neighbours are dependent, the solution stays the nearest to it.
+    theta[:d] = 1.0 / d
+    theta[d] = 0.0
+    sums, gradient, information = evaluate(
+        line, width, shifts, theta[:d], 1.0, LEAST_SQUARES, False, stride, lines
+    )
+    _expected_inverse(information, inverse)
+    correction = np.dot(np.ascontiguousarray(inverse[:d, :d]), gradient[:d])
+    theta[:d] += correction
+    spread = (sums[1] - np.dot(correction, gradient[:d])) / max(sums[0], 1.0)
+    theta[d] = max(np.log(max(spread, 1e-300)), _FLOOR)
+    for _ in range(3):
+        sums, gradient, information = evaluate(
+            line, width, shifts, theta[:d], np.exp(theta[d]), EXPECTED, False, stride, lines
+        )
+        _expected_inverse(information, inverse)
+        step = np.dot(inverse, gradient)
+        theta[:d] += step[:d]
+        theta[d] = max(theta[d] + min(max(step[d], -1.0), 1.0), _FLOOR)
+
+
+@compiled
+def maximise(line, width, shifts, tolerance, budget):  # type: ignore[no-untyped-def]
+    """Find the kernel and the variance of greatest likelihood.
+
+    Parameters
+    ----------
+    line : ndarray of shape (H * W,), float32
+        The plane, row by row, grey levels on the 0..255 scale, all finite.
+    width : int
+        W.
+    shifts : ndarray of shape (d,), int64
+        Neighbours as distances along the line.
+    tolerance : float
+        A step that moves no coefficient by more is the last.
+    budget : int
+        Passes over the whole plane allowed.
+
+    Returns
+    -------
+    theta : ndarray of shape (d + 1,), float64
+        Coefficients and log sigma^2.
+    sums : ndarray of shape (3,), float64
+        Sums over the pixels of w, ``w r^2`` and ``log(1 + P/p0)``.
+    passes : int
+        Passes over the whole plane taken.
+    converged : bool
+        Whether the last step was within the tolerance.
+    regularized : bool
+        Whether the neighbours were linearly dependent, so that a ridge chose among kernels.
+    """
+    d = shifts.size
+    lines = np.zeros((9, BAND), np.float32)
+    theta = np.empty(d + 1)
+    inverse = np.empty((d + 1, d + 1))
+    # An eighth of a small picture, down to a 64th of a large one, is enough to start from.
+    bands = line.size // BAND
+    stride = min(max(bands // 8, 1), 64)
+    _start(line, width, shifts, stride, lines, theta)
+    if stride > 1:
+        _information(line, width, shifts, theta, stride, lines, inverse)
+        _climb(
+            line, width, shifts, theta, inverse, _PART_TOLERANCE, _PART_BUDGET, False, stride, lines
+        )
+    passes, regularized = _information(line, width, shifts, theta, 1, lines, inverse)
+    _, taken, _, ridged = _climb(
+        line, width, shifts, theta, inverse, max(tolerance, _WHOLE_TOLERANCE), budget - passes,
+        False, 1, lines,
+    )  # fmt: skip
+    passes += taken
+    sums, taken, converged, last_ridged = _climb(
+        line, width, shifts, theta, inverse, tolerance, max(budget - passes, 2), True, 1, lines
+    )
+    return theta, sums, passes + taken, converged, regularized or ridged or last_ridged

@@ -1,0 +1,213 @@
+"""The production solver: planes in, traces out.
+
+Same likelihood and same fixed point as `convtrace.traces.reference`, reached with a
+tenth of the passes; see `convtrace.traces._optimiser` for how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from convtrace.errors import TraceError
+from convtrace.traces import _optimiser
+from convtrace.traces.model import UNIFORM_DENSITY, check_kernel_size, offsets
+
+__all__ = ["MAX_PASSES", "TOLERANCE", "Trace", "fit", "is_compiled", "warm_up"]
+
+TOLERANCE = 1e-6
+"""Default largest last step of a coefficient."""
+
+MAX_PASSES = 300
+"""Default number of passes over a plane after which a fit is given up as not converged."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """The convolutional trace of a picture: one kernel a channel, and how well it fits.
+
+    Attributes
+    ----------
+    kernels : ndarray of shape (C, N, N), float64
+        Coefficients ``k[s, t]`` by which a pixel is predicted from the pixel ``s`` rows
+        below and ``t`` columns to the right of it; the centre is 0.
+    sigma : ndarray of shape (C,), float64
+        Standard deviation of the residual of predicted pixels, in grey levels.
+    weight : ndarray of shape (C,), float64
+        Mean responsibility, 0..1: the share of pixels that the neighbours predict.
+    log_likelihood : ndarray of shape (C,), float64
+        Mean over the pixels of ``log(P + p0)``, in nats.
+    iterations : ndarray of shape (C,), int64
+        Passes over the whole channel.
+    converged : ndarray of shape (C,), bool
+        Whether the last step was within the tolerance.
+    regularized : ndarray of shape (C,), bool
+        Whether the neighbours were linearly dependent (constant or two-valued areas, or
+        fewer pixels than coefficients), so that many kernels fit alike and the one
+        nearest to the mean filter was taken.
+    """
+
+    kernels: NDArray[np.float64]
+    sigma: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    log_likelihood: NDArray[np.float64]
+    iterations: NDArray[np.int64]
+    converged: NDArray[np.bool_]
+    regularized: NDArray[np.bool_]
+
+    @property
+    def kernel_size(self) -> int:
+        """Side N of the kernels in pixels."""
+        return int(self.kernels.shape[1])
+
+    @property
+    def vector(self) -> NDArray[np.float64]:
+        """Coefficients without the centres, channel after channel: (C * (N * N - 1),)."""
+        flat = self.kernels.reshape(len(self.kernels), -1)
+        return np.delete(flat, flat.shape[1] // 2, axis=1).ravel()
+
+
+def fit(
+    planes: Sequence[ArrayLike],
+    kernel_size: int,
+    *,
+    tolerance: float = TOLERANCE,
+    max_passes: int = MAX_PASSES,
+    threads: int = 1,
+) -> Trace:
+    """Fit the kernel of every plane.
+
+    Parameters
+    ----------
+    planes : sequence of array_like of shape (H, W)
+        Channels with grey levels on the 0..255 scale, of any real dtype and strides. A
+        contiguous float32 copy of each plane at work is held, 4 bytes a pixel.
+    kernel_size : {3, 5, 7, 9}
+        Side N of the kernel in pixels.
+    tolerance : float, default 1e-6
+        A step that moves no coefficient by more is the last.
+    max_passes : int, default 300
+        Passes over a plane after which it is given up as not converged.
+    threads : int, default 1
+        Planes fitted at once. The result is the same for any number.
+
+    Returns
+    -------
+    Trace
+        One kernel a plane.
+
+    Raises
+    ------
+    TraceError
+        If a plane is not two-dimensional, is smaller than the kernel or holds a value
+        that is not finite, or an option is out of range.
+
+    Notes
+    -----
+    The maximum of the likelihood of [1]_ by a quasi-Newton ascent. Where the neighbours
+    are linearly dependent, the steps are damped by a ridge, so that the solution stays
+    the one nearest to the mean filter; `Trace.regularized` tells.
+
+    References
+    ----------
+    .. [1] L. Guarnera, O. Giudice, S. Battiato, "Fighting Deepfake by Exposing the
+       Convolutional Traces on Images", IEEE Access 8, 2020.
+       :doi:`10.1109/ACCESS.2020.3023037`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> plane = np.random.default_rng(0).integers(0, 256, size=(64, 64))
+    >>> trace = fit([plane], 3)
+    >>> trace.kernels.shape, bool(trace.converged[0])
+    ((1, 3, 3), True)
+    """
+    size = check_kernel_size(kernel_size)
+    if not tolerance > 0:
+        raise TraceError(f"tolerance {tolerance!r} is not a positive number")
+    if max_passes < 1 or threads < 1:
+        raise TraceError("max_passes and threads must be at least 1")
+
+    def one(plane: ArrayLike) -> tuple[NDArray[np.float64], float, float, float, int, bool, bool]:
+        return _fit_plane(plane, size, tolerance, max_passes)
+
+    if threads == 1 or len(planes) == 1:
+        found = [one(plane) for plane in planes]
+    else:
+        with ThreadPoolExecutor(min(threads, len(planes))) as pool:
+            found = list(pool.map(one, planes))
+    if not found:
+        raise TraceError("there is no channel to fit")
+    kernels, sigma, weight, likelihood, passes, converged, regularized = zip(*found, strict=True)
+    return Trace(
+        np.stack(kernels),
+        np.array(sigma),
+        np.array(weight),
+        np.array(likelihood),
+        np.array(passes, dtype=np.int64),
+        np.array(converged),
+        np.array(regularized),
+    )
+
+
+def _fit_plane(
+    plane: ArrayLike, size: int, tolerance: float, max_passes: int
+) -> tuple[NDArray[np.float64], float, float, float, int, bool, bool]:
+    line = np.asarray(plane)
+    if line.ndim != 2:
+        raise TraceError(f"a channel has 2 dimensions, not {line.ndim}")
+    height, width = line.shape
+    if height < size or width < size:
+        raise TraceError(
+            f"a channel of {width}x{height} pixels is smaller than the {size}x{size} kernel; "
+            "use a larger picture or a smaller kernel"
+        )
+    line = np.ascontiguousarray(line, dtype=np.float32)
+    # One sum tells: it is not finite if any value is not, and needs no array of flags.
+    if not np.isfinite(np.sum(line, dtype=np.float64)):
+        raise TraceError("a channel holds values that are not finite numbers")
+    steps = offsets(size)
+    shifts = (steps[:, 0] * width + steps[:, 1]).astype(np.int64)
+    theta, sums, passes, converged, regularized = _optimiser.maximise(
+        line.reshape(-1), width, shifts, float(tolerance), int(max_passes)
+    )
+    kernel = np.insert(theta[:-1], shifts.size // 2, 0.0).reshape(size, size)
+    count = (height - size + 1) * (width - size + 1)
+    return (
+        kernel,
+        float(np.exp(0.5 * theta[-1])),
+        float(sums[0] / count),
+        float(sums[2] / count + np.log(UNIFORM_DENSITY)),
+        int(passes),
+        bool(converged),
+        # With fewer pixels than coefficients rounding alone may hide the dependence.
+        bool(regularized) or count < shifts.size,
+    )
+
+
+def is_compiled() -> bool:
+    """Return whether the compiled solver lies in Numba's cache on disk.
+
+    If not, the first fit compiles it, which takes about half a minute.
+    """
+    if _optimiser.maximise.signatures:
+        return True
+    folder = getattr(_optimiser.maximise.stats, "cache_path", None)
+    source = Path(_optimiser.__file__)
+    if folder is None or not source.is_file():
+        return False
+    newest = max(
+        (path.stat().st_mtime for path in Path(folder).glob(f"{source.stem}.maximise-*.nbi")),
+        default=0.0,
+    )
+    return newest >= source.stat().st_mtime
+
+
+def warm_up() -> None:
+    """Compile the solver, or load it from the cache on disk."""
+    fit([np.zeros((8, 8))], 3)
