@@ -205,14 +205,28 @@ def main() -> None:
             "less accurate of the two; distances are the largest of a coefficient from the "
             "reference run to 1e-9.",
             table(
-                ["N", "pictures", "reference, ms", "solver, ms", "ratio", "EM passes, median",
-                 "solver passes, median", "reference error, median", "solver error, median",
-                 "99th percentile", "largest", "at most 1e-5", "reference not converged"],
+                [
+                    "N",
+                    "pictures",
+                    "reference, ms",
+                    "solver, ms",
+                    "ratio",
+                    "EM passes, median",
+                    "solver passes, median",
+                    "reference error, median",
+                    "solver error, median",
+                    "99th percentile",
+                    "largest",
+                    "at most 1e-5",
+                    "reference not converged",
+                ],
                 speed,
             ),  # fmt: skip
             "## Rate of arithmetic, one thread\n\nMultiply-adds of the sums over neighbours "
             "only; exponentials and logarithms come on top.",
-            table(["work", "multiply-adds a pixel", "ms a pass", "10^9 a second", "of BLAS"], rates),
+            table(
+                ["work", "multiply-adds a pixel", "ms a pass", "10^9 a second", "of BLAS"], rates
+            ),
             "## Cost against size, N=7, one thread, one channel",
             table(["megapixels", "ms", "ms a megapixel", "passes", "converged"], sizes),
             f"## Threads, N=7, {len(pictures)} pictures",

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from joblib import effective_n_jobs
+from joblib import effective_n_jobs  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
@@ -282,7 +282,7 @@ def _as_sources(X: Iterable[Any]) -> Sequence[Any]:
             f"transform takes a list of pictures, not an array of shape {X.shape}; "
             "for one picture use describe()"
         )
-    return X if isinstance(X, (list, tuple, np.ndarray)) else list(X)
+    return X if isinstance(X, (list, tuple)) else list(X)
 
 
 def _map(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from convtrace import descriptors
@@ -113,7 +113,7 @@ class Examination:
     remarks: tuple[str, ...]
 
 
-class Detector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Detector(BaseEstimator):  # type: ignore[misc]
     """Tells real photographs from generated images, or says that it cannot.
 
     Parameters
@@ -365,7 +365,7 @@ class Detector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def _class_balance(self) -> str:
-        """A condition may hold more of one class than the whole does; even that out too."""
+        """Return how to even out a condition that holds more of one class than the whole."""
         return "none" if self.balance == "none" else "class"
 
     def _fit_attribution(

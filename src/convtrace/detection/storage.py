@@ -27,13 +27,15 @@ import io
 import json
 import os
 import re
-import tempfile
+import secrets
 import warnings
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from sklearn.exceptions import InconsistentVersionWarning
 
 from convtrace.detection.card import Card, current_versions
 from convtrace.detection.detector import Detector
@@ -205,18 +207,12 @@ def _json_bytes(value: Mapping[str, Any]) -> bytes:
 
 def _write(path: Path, data: bytes) -> None:
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            # A temporary file is the owner's alone; a model is read like any other file.
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(name).chmod(0o666 & ~mask)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+            partial.write_bytes(data)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise ModelError(
             f"{path}: the model cannot be written ({error.strerror}); choose another place"
@@ -345,11 +341,9 @@ def _models_from_bytes(
             raise ModelError(f"it holds types that are not to be trusted ({error})") from error
     if not isinstance(models, dict):
         raise ModelError("its classifiers are not where they should be")
-    return models, sorted({_one_line(str(each.message)) for each in caught})
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    # Of versions the card tells in one sentence; scikit-learn would once for each tree.
+    others = [each for each in caught if each.category is not InconsistentVersionWarning]
+    return models, sorted({" ".join(str(each.message).split()) for each in others})
 
 
 def _version_notes(versions: Mapping[str, str]) -> list[str]:

@@ -54,6 +54,7 @@ TYPES = frozenset(
         "numpy.ndarray",
         "numpy.uint8",
         "numpy.uint32",
+        "numpy.uint64",
         "sklearn._loss._loss.CyHalfBinomialLoss",
         "sklearn._loss._loss.CyHalfMultinomialLoss",
         "sklearn._loss.link.Interval",

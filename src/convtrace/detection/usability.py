@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["LEAST_SIDE", "LEAST_USABLE", "problems", "usable_share"]
@@ -36,6 +35,7 @@ def usable_share(pixels: NDArray[Any]) -> float:
 
     Examples
     --------
+    >>> import numpy as np
     >>> usable_share(np.full((64, 64, 3), 128, dtype=np.uint8))
     0.0
     """

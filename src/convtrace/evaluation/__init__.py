@@ -1,1 +1,27 @@
-"""The evaluation room."""
+"""A protocol to tables and figures: metrics with intervals, training, cross-validation."""
+
+from convtrace.evaluation.metrics import METRICS, interval, summarise
+from convtrace.evaluation.tables import FeatureTable, measure, read_table, resolve, write_table
+from convtrace.evaluation.training import (
+    BUNDLED,
+    bundled_table_path,
+    train,
+    train_bundled,
+    train_on_table,
+)
+
+__all__ = [
+    "BUNDLED",
+    "METRICS",
+    "FeatureTable",
+    "bundled_table_path",
+    "interval",
+    "measure",
+    "read_table",
+    "resolve",
+    "summarise",
+    "train",
+    "train_bundled",
+    "train_on_table",
+    "write_table",
+]

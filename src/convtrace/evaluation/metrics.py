@@ -1,0 +1,122 @@
+"""Figures of merit with bootstrap intervals over groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+__all__ = ["METRICS", "Interval", "interval", "summarise"]
+
+Interval = tuple[float, float, float]
+Metric = Callable[[NDArray[np.bool_], NDArray[np.float64]], float]
+
+
+def _accuracy(generated: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
+    return float(np.mean((probability >= 0.5) == generated))
+
+
+def _on_real(generated: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
+    return float(np.mean(probability[~generated] < 0.5)) if (~generated).any() else float("nan")
+
+
+def _on_generated(generated: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
+    return float(np.mean(probability[generated] >= 0.5)) if generated.any() else float("nan")
+
+
+def _balanced(generated: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
+    return (_on_real(generated, probability) + _on_generated(generated, probability)) / 2
+
+
+def _auc(generated: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
+    if generated.all() or not generated.any():
+        return float("nan")
+    return float(roc_auc_score(generated, probability))
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": _accuracy,
+    "balanced accuracy": _balanced,
+    "AUC": _auc,
+    "accuracy on real": _on_real,
+    "accuracy on generated": _on_generated,
+}
+"""Metrics of (truth, probability of being generated); the threshold is 0.5."""
+
+
+def interval(
+    metric: Metric,
+    generated: NDArray[np.bool_],
+    probability: NDArray[np.float64],
+    groups: NDArray[Any],
+    *,
+    draws: int = 200,
+    seed: int = 0,
+) -> Interval:
+    """Return a metric with its 95% interval, by resampling whole groups.
+
+    Parameters
+    ----------
+    metric : callable
+        One of `METRICS`.
+    generated : ndarray of bool, shape (n,)
+        The truth.
+    probability : ndarray of shape (n,), float64
+        Probability of being generated.
+    groups : ndarray of shape (n,)
+        Pictures that are not independent of each other share a group.
+    draws : int, default 200
+        Bootstrap samples.
+    seed : int, default 0
+        Of the samples.
+
+    Returns
+    -------
+    value, low, high : float
+        NaN where a class is missing.
+    """
+    value = metric(generated, probability)
+    _, codes = np.unique(groups, return_inverse=True)
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(codes.max() + 2))
+    members = [order[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(draws):
+        rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
+        result = metric(generated[rows], probability[rows])
+        if np.isfinite(result):
+            drawn.append(result)
+    if not drawn or not np.isfinite(value):
+        return value, float("nan"), float("nan")
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return value, float(low), float(high)
+
+
+def summarise(
+    generated: NDArray[np.bool_],
+    probability: NDArray[np.float64],
+    groups: NDArray[Any],
+    *,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Return all metrics with their intervals.
+
+    Parameters
+    ----------
+    generated, probability, groups : ndarray
+        As for `interval`.
+    seed : int, default 0
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict of str to (value, low, high)
+    """
+    return {
+        name: interval(metric, generated, probability, groups, seed=seed)
+        for name, metric in METRICS.items()
+    }
