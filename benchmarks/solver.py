@@ -221,7 +221,7 @@ def main() -> None:
                     "reference not converged",
                 ],
                 speed,
-            ),  # fmt: skip
+            ),
             "## Rate of arithmetic, one thread\n\nMultiply-adds of the sums over neighbours "
             "only; exponentials and logarithms come on top.",
             table(

@@ -16,7 +16,8 @@ from convtrace._version import __version__
 
 if TYPE_CHECKING:
     from convtrace.descriptors import ConvolutionalTraces
-    from convtrace.detection import Detector, Verdict, scan
+    from convtrace.detection import Detector, Verdict
+    from convtrace.detection.scan import scan
     from convtrace.image import Picture, read
     from convtrace.traces import Trace, extract
 

@@ -96,7 +96,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[  # noqa: ARG001
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
@@ -115,8 +115,8 @@ def scan(
 ) -> None:
     """Say for each picture whether it is real, generated, or cannot be told.
 
-    Examples:
-
+    Examples
+    --------
         convtrace scan photo.jpg
         convtrace scan --json folder/ > verdicts.jsonl
         convtrace scan --csv verdicts.csv folder/
@@ -172,8 +172,8 @@ def extract(
 ) -> None:
     """Write the traces of pictures to Parquet; a second call does only what is missing.
 
-    Examples:
-
+    Examples
+    --------
         convtrace extract folder/ -o traces.parquet --kernel-size 3 5 7
     """
     if engine != "local":
@@ -228,8 +228,8 @@ def train(
 ) -> None:
     """Train a detector and measure it by grouped cross-validation.
 
-    Examples:
-
+    Examples
+    --------
         convtrace train dataset/ -o mine.convtrace --classifier random-forest --kernel-size 7
         convtrace train --bundled -o again.convtrace
     """

@@ -226,7 +226,7 @@ def _zip(parts: Mapping[str, bytes], compression: int) -> bytes:
         for name, data in parts.items():
             info = zipfile.ZipInfo(name, _DATE)
             info.external_attr = 0o644 << 16
-            archive.writestr(info, data, compression, 9)
+            archive.writestr(info, data, compression, 6)
         archive.comment = b" " * _SEAL_LENGTH
     return buffer.getvalue()
 

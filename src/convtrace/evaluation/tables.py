@@ -147,7 +147,8 @@ def measure(
         try:
             picture = read(dataset.paths[index])
             before = of_picture(picture)
-            vectors, facts = [], []
+            vectors: list[NDArray[np.float32]] = []
+            facts: list[tuple[str, ...]] = []
             for template in templates:
                 name = resolve(template, picture.sha256)
                 changed: Any = picture
@@ -185,9 +186,8 @@ def measure(
             if progress is not None:
                 progress(done, len(dataset))
     if not blocks:
-        raise DatasetError(
-            f"{dataset.root}: no picture could be measured; the first: {errors[0] if errors else '-'}"
-        )
+        first = errors[0] if errors else "there is none"
+        raise DatasetError(f"{dataset.root}: no picture could be measured; the first: {first}")
     columns = {
         name: np.array(values)
         for name, values in zip(_COLUMNS, zip(*rows, strict=True), strict=True)

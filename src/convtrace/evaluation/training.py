@@ -185,7 +185,7 @@ def _cross_validated(detector: Detector, table: FeatureTable) -> list[Table]:
     assert held_out is not None  # noqa: S101  # set by every fit
     generated, probability = held_out.generated, held_out.probabilities
     reported = [name for name in _REPORTED if (table.templates == name).any()]
-    overall = []
+    overall: list[tuple[Any, ...]] = []
     for name in reported:
         rows = table.templates == name
         found = summarise(generated[rows], probability[rows], table.groups[rows])

@@ -1,0 +1,74 @@
+"""Classes of compression."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convtrace.detection.conditions import (
+    CONDITIONS,
+    in_words,
+    of_degradation,
+    of_picture,
+    of_quality,
+)
+from convtrace.image import degradations, read
+
+
+@pytest.mark.parametrize(
+    ("quality", "condition"),
+    [
+        (100, "jpeg-95-100"),
+        (95, "jpeg-95-100"),
+        (94, "jpeg-85-94"),
+        (85, "jpeg-85-94"),
+        (84.4, "jpeg-70-84"),
+        (70, "jpeg-70-84"),
+        (69, "jpeg-1-69"),
+        (1, "jpeg-1-69"),
+        (None, "lossless"),
+    ],
+)
+def test_qualities(quality: float | None, condition: str) -> None:
+    assert of_quality(quality) == condition
+
+
+@pytest.mark.parametrize(
+    ("degradation", "before", "condition"),
+    [
+        ("none", "jpeg-85-94", "jpeg-85-94"),
+        ("jpeg-75", "lossless", "jpeg-70-84"),
+        ("jpeg-50-420", "lossless", "jpeg-1-69"),
+        ("rescale-0.8+jpeg-90", "jpeg-1-69", "jpeg-85-94"),
+        ("jpeg-75+mirror", "lossless", "lossless"),
+        ("blur-3", "jpeg-1-69", "lossless"),
+    ],
+)
+def test_degradations(degradation: str, before: str, condition: str) -> None:
+    assert degradations.check(degradation) == degradation
+    assert of_degradation(degradation, before) == condition
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "condition"),
+    [
+        ("PNG", {}, "lossless"),
+        ("JPEG", {"quality": 75}, "jpeg-70-84"),
+        ("JPEG", {"quality": 97}, "jpeg-95-100"),
+        ("WEBP", {"quality": 80}, "other-lossy"),
+    ],
+)
+def test_pictures(kind: str, options: dict[str, int], condition: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, **options)
+    assert of_picture(read(buffer.getvalue())) == condition
+
+
+def test_every_condition_has_words() -> None:
+    assert len({in_words(name) for name in CONDITIONS}) == len(CONDITIONS)
+    assert all(in_words(name) != name for name in CONDITIONS)
+    assert in_words("my own") == "my own"

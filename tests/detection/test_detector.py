@@ -1,0 +1,319 @@
+"""The detector, on features and on pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import roc_auc_score
+
+from convtrace.descriptors import UnknownNameError
+from convtrace.detection import Detector, classifiers, recipes
+from convtrace.errors import ConvtraceError, ImageError, ModelError
+
+
+def fit(rows: Any, recipe: Any = "lda", **options: Any) -> Detector:
+    return Detector(recipe, **{"n_splits": 4, **options}).fit(
+        rows.X, rows.y, groups=rows.groups, generators=rows.generators, conditions=rows.conditions
+    )
+
+
+@pytest.mark.parametrize("recipe", ["lda", "svm", "hist-gradient-boosting", "svm+lda"])
+def test_it_tells_unseen_rows_apart(rows: Any, recipe: str) -> None:
+    detector = fit(rows, recipe, attribution=False)
+    rng = np.random.default_rng(9)
+    far = np.concatenate([rng.normal(size=(50, 8)), rng.normal(size=(50, 8))])
+    far[50:, :4] += 2.5
+    probabilities = detector.predict_proba(far)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert detector.classes_.tolist() == ["real", "generated"]
+    assert roc_auc_score(np.arange(100) >= 50, probabilities[:, 1]) > 0.95
+    labels = detector.predict(far)
+    assert set(labels) <= {"real", "generated", "unsure"}
+    assert np.mean(labels[:50] == "generated") < 0.15
+    assert np.mean(labels[50:] == "generated") > 0.7
+    assert len(detector.members_) == recipe.count("+") + 1
+
+
+def test_held_out_error_rates_are_as_promised(fitted: Detector) -> None:
+    held_out = fitted.held_out_
+    assert held_out is not None
+    for condition, made in fitted.condition_calibrations_.items():
+        rows = held_out.conditions == condition
+        labels = np.array([made.label(float(p)) for p in held_out.probabilities[rows]])
+        generated = held_out.generated[rows]
+        assert np.mean(labels[~generated] == "generated") <= 0.05
+        assert np.mean(labels[generated] == "real") <= 0.05
+        assert made.measured["unsure"] > 0
+    assert set(fitted.condition_calibrations_) == {"lossless", "jpeg-70-84"}
+
+
+def test_each_condition_has_its_own_probabilities(fitted: Detector, rows: Any) -> None:
+    clean = fitted.predict_proba(rows.X, conditions=["lossless"] * len(rows.X))[:, 1]
+    hard = fitted.predict_proba(rows.X, conditions=["jpeg-70-84"] * len(rows.X))[:, 1]
+    unknown = fitted.predict_proba(rows.X, conditions=["jpeg-1-69"] * len(rows.X))
+    assert np.std(clean) > np.std(hard)
+    np.testing.assert_array_equal(unknown, fitted.predict_proba(rows.X))
+    pooled = fit(rows, per_condition=False)
+    np.testing.assert_array_equal(
+        pooled.predict_proba(rows.X, conditions=rows.conditions), pooled.predict_proba(rows.X)
+    )
+
+
+def test_no_group_is_ever_on_both_sides(rows: Any) -> None:
+    log: list[tuple[set[str], set[str]]] = []
+
+    class Spy(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+        def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Spy:
+            self.classes_, self.n_features_in_ = np.unique(y), X.shape[1]
+            self.seen_ = set(X[:, 0].tolist())
+            return self
+
+        def decision_function(self, X: NDArray[Any]) -> NDArray[Any]:
+            log.append((self.seen_, set(X[:, 0].tolist())))
+            return X[:, 1]
+
+    classifiers.register("spy")(lambda seed: Spy())  # noqa: ARG005
+    try:
+        numbers = np.unique(rows.groups, return_inverse=True)[1]
+        X = np.column_stack([numbers.astype(float), rows.X])
+        Detector("spy", attribution=False).fit(X, rows.y, groups=rows.groups)
+    finally:
+        classifiers.CLASSIFIERS.remove("spy")
+    assert len(log) == 5
+    assert all(not seen & asked for seen, asked in log)
+
+
+def test_a_leak_between_groups_would_show() -> None:
+    """Copies of noise are learnt by heart; held out by group they tell nothing."""
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(60, 8)).repeat(5, axis=0)
+    y = np.where(np.arange(60) % 2 == 0, "real", "fake").repeat(5)
+    groups = np.arange(60).repeat(5)
+    grouped = Detector("knn").fit(noise, y, groups=groups)
+    leaking = Detector("knn").fit(noise, y)
+    assert grouped.calibration_.measured["auc"] < 0.7
+    assert leaking.calibration_.measured["auc"] > 0.95
+
+
+def test_the_same_seed_gives_the_same_detector(rows: Any) -> None:
+    def probabilities(seed: int, n_jobs: int | None = None) -> NDArray[np.float64]:
+        detector = Detector(
+            "random-forest", n_splits=2, attribution=False, random_state=seed, n_jobs=n_jobs
+        )
+        return detector.fit(rows.X[:100], rows.y[:100]).predict_proba(rows.X)
+
+    np.testing.assert_array_equal(probabilities(1), probabilities(1, n_jobs=2))
+    assert not np.array_equal(probabilities(1), probabilities(2))
+
+
+def test_labels_of_any_kind_and_frames_give_the_same(rows: Any, fitted: Detector) -> None:
+    pandas = pytest.importorskip("pandas")
+    again = Detector("lda", n_splits=4).fit(
+        pandas.DataFrame(rows.X),
+        (rows.y == "fake").astype(int),
+        groups=list(rows.groups),
+        generators=list(rows.generators),
+        conditions=pandas.Series(rows.conditions),
+    )
+    np.testing.assert_array_equal(
+        again.predict_proba(pandas.DataFrame(rows.X)), fitted.predict_proba(rows.X)
+    )
+
+
+def test_it_names_generators(rows: Any, fitted: Detector) -> None:
+    fake = rows.y == "fake"
+    names, probabilities = fitted.attribute(rows.X[fake])
+    assert names == ("alpha", "beta", "gamma")
+    assert np.mean(np.array(names)[probabilities.argmax(axis=1)] == rows.generators[fake]) > 0.9
+    without = Detector("lda", attribution=False).fit(rows.X, rows.y)
+    with pytest.raises(ModelError, match="knows no generators"):
+        without.attribute(rows.X)
+
+
+def test_balance_and_weights_count(rows: Any) -> None:
+    keep = (rows.y == "real") | (np.arange(len(rows.y)) % 10 == 1)
+    X, y = rows.X[keep], rows.y[keep]
+    plain = Detector("svm", balance="none", attribution=False).fit(X, y)
+    even = Detector("svm", attribution=False).fit(X, y)
+    weighted = Detector("svm", balance="none", attribution=False).fit(
+        X, y, sample_weight=np.where(y == "fake", 5.0, 1.0)
+    )
+    means = [each.predict_proba(X)[:, 1].mean() for each in (plain, even, weighted)]
+    assert means[0] < means[2] <= means[1] + 0.1
+    assert means[0] < means[1]
+
+
+def test_the_card_counts_and_measures(fitted: Detector) -> None:
+    card = fitted.card_
+    assert card.training["rows"] == 600
+    assert card.training["groups"] == 150
+    assert card.training["per_generator"] == {"alpha": 100, "beta": 100, "gamma": 100}
+    assert card.training["per_condition"] == {"jpeg-70-84": 300, "lossless": 300}
+    assert [row[0] for row in card.results[0].rows] == [
+        "all",
+        "no JPEG compression",
+        "JPEG quality 70 to 84",
+    ]
+    assert card.recipe["classifier"] == "lda"
+
+
+def test_recipes_by_name_and_by_hand() -> None:
+    named = Detector("ct5-svm")._resolved_recipe()
+    assert named == recipes.get("ct5-svm")
+    assert Detector(recipes.get("ct5-svm"))._resolved_recipe() == named
+    own = Detector("ct5-svm", degradations=["jpeg-75"], descriptor_params={"kernel_size": 7})
+    assert own._resolved_recipe().degradations == ("jpeg-75",)
+    assert own._resolved_recipe().descriptor_params == {"kernel_size": 7}
+    assert clone(own).get_params() == own.get_params()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "error"),
+    [
+        ("random-forrest", "did you mean 'random-forest'"),
+        ("svm+svn", "no classifier is called 'svn'"),
+    ],
+)
+def test_an_unknown_recipe_is_told(rows: Any, recipe: str, error: str) -> None:
+    with pytest.raises(UnknownNameError, match=error):
+        Detector(recipe).fit(rows.X, rows.y)
+
+
+def test_wrong_data_is_told_in_a_line(rows: Any, fitted: Detector) -> None:
+    with pytest.raises(NotFittedError):
+        Detector().predict(rows.X)
+    with pytest.raises(ConvtraceError, match="both real"):
+        Detector().fit(rows.X, ["real"] * 600)
+    with pytest.raises(ConvtraceError, match="600 rows but 2 labels"):
+        Detector().fit(rows.X, ["real", "fake"])
+    with pytest.raises(ConvtraceError, match="groups must have one entry"):
+        Detector().fit(rows.X, rows.y, groups=["a"])
+    with pytest.raises(ConvtraceError, match="not negative"):
+        Detector().fit(rows.X, rows.y, sample_weight=-np.ones(600))
+    with pytest.raises(ConvtraceError, match="twice"):
+        Detector("svm+rbf-svm").fit(rows.X, rows.y)
+    with pytest.raises(ConvtraceError, match="trained on 8"):
+        fitted.predict(rows.X[:, :3])
+    hollow = rows.X.copy()
+    hollow[7, 2] = np.nan
+    with pytest.raises(ConvtraceError, match=r"row 7 .*not finite"):
+        fitted.predict(hollow)
+
+
+# ---------------------------------------------------------------------- pictures
+
+
+def test_pictures_are_degraded_alike_and_kept_in_one_group(picture_detector: Detector) -> None:
+    held_out = picture_detector.held_out_
+    assert held_out is not None
+    assert len(held_out.generated) == 48
+    assert set(held_out.conditions) == {"lossless", "jpeg-85-94"}
+    for group in np.unique(held_out.groups):
+        assert len(set(held_out.folds[held_out.groups == group])) == 1
+    assert picture_detector.calibration_.measured["auc"] > 0.9
+
+
+def test_verdicts_on_pictures(
+    picture_detector: Detector, make_pictures: Any, tmp_path: Path
+) -> None:
+    for kind, label in (("real", "real"), ("fake", "generated")):
+        pixels = make_pictures(kind, 1, seed=7)[0]
+        Image.fromarray(pixels).save(tmp_path / f"{kind}.png")
+        verdict = picture_detector.verdict(tmp_path / f"{kind}.png")
+        assert verdict.label == label
+        assert verdict.path == str(tmp_path / f"{kind}.png")
+        assert verdict.error is None
+        assert all(reason.endswith(".") for reason in verdict.reasons)
+        text = " ".join(verdict.reasons)
+        assert "held-out" in text
+        assert "no JPEG compression" in text
+        assert "central 64x64 of its 72x72" in text
+        probability = picture_detector.predict_proba([pixels])[0, 1]
+        assert verdict.probability == pytest.approx(probability, abs=1e-12)
+
+
+def test_the_quality_of_a_jpeg_is_a_reason(picture_detector: Detector, make_pictures: Any) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(make_pictures("real", 1, seed=7)[0]).save(buffer, "JPEG", quality=90)
+    verdict = picture_detector.verdict(buffer.getvalue())
+    assert "JPEG of quality about 90" in " ".join(verdict.reasons)
+
+
+def test_small_and_flat_pictures_get_no_verdict(
+    picture_detector: Detector, make_pictures: Any
+) -> None:
+    small = picture_detector.verdict(make_pictures("fake", 1)[0][:40, :40])
+    assert small.label == "unsure"
+    assert "too small" in small.reasons[0]
+    assert small.generator is None
+    flat = picture_detector.verdict(np.full((80, 80, 3), 200, np.uint8))
+    assert flat.label == "unsure"
+    assert "nearly flat" in flat.reasons[0]
+
+
+def test_many_verdicts_are_those_of_one_by_one(
+    picture_detector: Detector, make_pictures: Any
+) -> None:
+    pictures = make_pictures("real", 2, seed=8) + make_pictures("fake", 2, seed=8)
+    together = picture_detector.judge(map(picture_detector.examine, pictures))
+    assert together == [picture_detector.verdict(pixels) for pixels in pictures]
+    assert picture_detector.judge([]) == []
+
+
+def test_a_generator_is_named_only_for_generated_images(make_pictures: Any) -> None:
+    pictures = make_pictures("real", 20) + make_pictures("fake", 20)
+    turned = [np.rot90(pixels).copy() for pixels in make_pictures("fake", 20, seed=5)]
+    detector = Detector("lda", descriptor_params={"kernel_size": 3}).fit(
+        pictures + turned,
+        ["real"] * 20 + ["fake"] * 40,
+        generators=[""] * 20 + ["across"] * 20 + ["down"] * 20,
+    )
+    down = detector.verdict(np.rot90(make_pictures("fake", 1, seed=6)[0]))
+    assert (down.label, down.generator) == ("generated", "down")
+    assert "most like down" in " ".join(down.reasons)
+    assert detector.verdict(make_pictures("real", 1, seed=6)[0]).generator is None
+
+
+def test_pictures_bring_their_own_conditions(make_pictures: Any) -> None:
+    pictures = make_pictures("real", 2) + make_pictures("fake", 2)
+    with pytest.raises(ConvtraceError, match="conditions"):
+        Detector("lda").fit(pictures, [0, 0, 1, 1], conditions=["lossless"] * 4)
+    with pytest.raises(ConvtraceError, match="4 pictures but 3 labels"):
+        Detector("lda").fit(pictures, [0, 0, 1])
+
+
+def test_features_of_another_descriptor_are_noticed(fitted: Detector, make_pictures: Any) -> None:
+    with pytest.raises(ModelError, match="judges features only"):
+        fitted.verdict(make_pictures("real", 1)[0])
+
+
+def test_an_unreadable_picture_is_an_image_error(picture_detector: Detector) -> None:
+    with pytest.raises(ImageError):
+        picture_detector.verdict(b"nothing")
+
+
+def test_real_images_of_a_generator_are_told_from_their_training_pictures(corpus: Path) -> None:
+    """DCGAN faces against the faces that it learnt from, saved by the same code."""
+    with (corpus / "manifest.tsv").open(newline="") as file:
+        manifest = list(csv.DictReader(file, delimiter="\t"))
+    chosen = [
+        row
+        for name in ("dcgan-lfw64", "real-lfw64")
+        for row in [each for each in manifest if each["set"] == name][:40]
+    ]
+    detector = Detector("svm", descriptor_params={"kernel_size": 5}).fit(
+        [corpus / row["path"] for row in chosen],
+        [row["label"] for row in chosen],
+        groups=[row["group"] for row in chosen],
+    )
+    assert detector.calibration_.measured["balanced_accuracy"] > 0.9
+    assert detector.calibration_.measured["auc"] > 0.97

@@ -1,0 +1,64 @@
+"""Reasons in plain words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from convtrace.detection.attribution import Attribution
+from convtrace.detection.calibration import Calibration, calibrate
+from convtrace.detection.reasons import (
+    about_compression,
+    about_generator,
+    about_probability,
+    about_region,
+)
+
+
+@pytest.fixture(scope="module")
+def calibration() -> Calibration:
+    scores = np.concatenate([np.linspace(-1, 0.2, 500), np.linspace(-0.2, 1, 500)])
+    return calibrate(scores, np.arange(1000) >= 500, np.ones(1000))
+
+
+def test_the_counts_are_those_of_the_held_out_scores(calibration: Calibration) -> None:
+    high = about_probability("generated", 0.93, 0.08, calibration)
+    assert "0.93" in high
+    assert "10 of 100 held-out real photographs score this high" in high
+    assert "77 of 100 held-out generated images" in high
+    low = about_probability("real", 0.07, -0.08, calibration)
+    assert "10 of 100 held-out generated images score this low" in low
+    assert "tells nothing" in about_probability("unsure", 0.5, 0.0, calibration)
+
+
+def test_none_and_all_are_never_claimed(calibration: Calibration) -> None:
+    text = about_probability("generated", 1.0, 50.0, calibration)
+    assert "fewer than 1 of 100 held-out real" in text
+    text = about_probability("unsure", 1.0, 50.0, calibration)
+    assert "more than 99 of 100 held-out generated images this low" in text
+
+
+def test_compression(calibration: Calibration) -> None:
+    text = about_compression("jpeg-70-84", 75.0, calibration)
+    assert text.startswith("Stored as a JPEG of quality about 75")
+    assert "83 of 100 were told right" in text
+    assert "1000 pictures" in text
+    assert "too few" in about_compression("lossless", None, None)
+
+
+def test_generators() -> None:
+    known = Attribution(None, ("a", "b", "c"), 1.0, 0.5, {"accuracy_named": 0.87})
+    text = about_generator(known, "b", 0.71)
+    assert "most like b" in text
+    assert "0.71" in text
+    assert "87 of 100" in text
+    assert "None of the 3 generators" in about_generator(known, None, 0.4)
+
+
+def test_region() -> None:
+    assert (
+        about_region(300, 100, 256)
+        == "Only the central 256x100 of its 300x100 pixels were measured."
+    )
+    assert about_region(256, 256, 256) is None
+    assert about_region(9999, 9999, None) is None

@@ -1,0 +1,36 @@
+"""Metrics by cases that can be counted by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from convtrace.evaluation import summarise
+
+
+def test_by_hand():
+    generated = np.array([True, True, True, False, False])
+    probability = np.array([0.9, 0.8, 0.1, 0.2, 0.7])
+    found = summarise(generated, probability, np.arange(5))
+    assert found["accuracy"][0] == pytest.approx(3 / 5)
+    assert found["accuracy on real"][0] == pytest.approx(1 / 2)
+    assert found["accuracy on generated"][0] == pytest.approx(2 / 3)
+    assert found["balanced accuracy"][0] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert found["AUC"][0] == pytest.approx(4 / 6)
+
+
+def test_intervals_hold_the_value_and_widen_with_groups():
+    rng = np.random.default_rng(0)
+    generated = np.repeat(rng.random(40) < 0.5, 10)
+    right = np.repeat(rng.random(40) < 0.8, 10)
+    probability = np.where(right == generated, 0.9, 0.1)
+    alone = summarise(generated, probability, np.arange(400))["accuracy"]
+    grouped = summarise(generated, probability, np.repeat(np.arange(40), 10))["accuracy"]
+    assert alone[1] <= alone[0] <= alone[2]
+    assert grouped[2] - grouped[1] > 2 * (alone[2] - alone[1])
+
+
+def test_one_class_has_no_auc():
+    found = summarise(np.ones(3, bool), np.array([0.2, 0.6, 0.7]), np.arange(3))
+    assert np.isnan(found["AUC"][0])
+    assert found["accuracy"][0] == pytest.approx(2 / 3)

@@ -1,0 +1,159 @@
+"""The command line, run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+
+def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "convtrace", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, timeout=300, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Return a folder with two pictures and every kind of bad one."""
+    root = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for name, quality in (("a.jpg", 90), ("inner/b.jpg", 60)):
+        small = rng.integers(0, 256, size=(20, 24, 3), dtype=np.uint8)
+        picture = Image.fromarray(small).resize((120, 100), Image.Resampling.BICUBIC)
+        (root / name).parent.mkdir(exist_ok=True)
+        picture.save(root / name, quality=quality)
+    (root / "text.jpg").write_text("this is no picture")
+    (root / "empty.png").touch()
+    (root / "cut.jpg").write_bytes((root / "a.jpg").read_bytes()[:900])
+    return root
+
+
+def test_scan_does_the_rest_and_exits_with_3(folder):
+    done = run("scan", "--json", folder)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) == 5
+    for line in lines:
+        assert set(line) >= {"path", "label", "probability", "generator", "reasons", "error"}
+        if line["error"] is None:
+            assert line["label"] in ("real", "generated", "unsure")
+            assert 0 <= line["probability"] <= 1
+            assert line["reasons"]
+        else:
+            assert line["label"] is line["probability"] is line["generator"] is None
+    bad = {Path(line["path"]).name for line in lines if line["error"] is not None}
+    assert bad == {"text.jpg", "empty.png", "cut.jpg"}
+
+
+def test_scan_for_people_and_csv(folder, tmp_path):
+    out = tmp_path / "verdicts.csv"
+    done = run("scan", folder / "a.jpg", "--csv", out)
+    assert done.returncode == 0
+    assert "a.jpg" in done.stdout
+    header, row = out.read_text().splitlines()[:2]
+    assert header == "path,label,probability,generator,reasons,error"
+    assert row.startswith(str(folder / "a.jpg"))
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_missing_path_names_it(tmp_path):
+    done = run("scan", tmp_path / "none.jpg")
+    assert done.returncode == 3
+    assert "none.jpg" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no FIFOs")
+def test_fifo_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    done = run("scan", tmp_path / "pipe.jpg")
+    assert done.returncode == 3
+    assert "pipe.jpg" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("scan",),
+        ("nonsense",),
+        ("scan", "--model", "/no/such.convtrace", "x.jpg"),
+        ("audit", "/no/such/folder"),
+        ("train",),
+        ("extract", "x.jpg", "-o", "out.parquet", "--kernel-size", "4"),
+        ("extract", "x.jpg", "-o", "out.parquet", "--engine", "nonsense"),
+        ("models", "verify", "/no/such.convtrace"),
+    ],
+)
+def test_wrong_usage_exits_with_2(arguments, tmp_path):
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_empty_folder_is_wrong_usage(tmp_path):
+    done = run("scan", tmp_path)
+    assert done.returncode == 2
+    assert "no pictures" in done.stderr
+
+
+def test_extract_takes_several_sizes_and_resumes(folder, tmp_path):
+    out = tmp_path / "traces.parquet"
+    done = run("extract", folder, "-o", out, "--kernel-size", "3", "5")
+    assert done.returncode == 3
+    table = pq.read_table(out).to_pylist()
+    assert len(table) == 5
+    good = [row for row in table if row["error"] is None]
+    assert len(good) == 2
+    assert len(good[0]["trace_3"]) == 24
+    assert len(good[0]["trace_5"]) == 72
+    again = run("extract", folder, "-o", out, "--kernel-size", "3", "5")
+    assert "0 measured, 5 already there" in again.stderr
+    assert pq.read_table(out).to_pylist() == table
+    other = run("extract", folder, "-o", out, "--kernel-size", "7")
+    assert other.returncode == 2
+    assert "other options" in other.stderr
+
+
+def test_demo_judges_every_example():
+    done = run("demo", "--json")
+    assert done.returncode == 0
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) >= 3
+    assert all(line["error"] is None and line["reasons"] for line in lines)
+
+
+def test_models_show_and_verify():
+    assert "# bundled" in run("models", "show").stdout
+    assert ": sound" in run("models", "verify").stdout
+
+
+def test_closed_pipe_ends_quietly(folder):
+    command = [sys.executable, "-m", "convtrace", "scan", "--json", *[str(folder)] * 3]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("{")
+        process.stdout.close()
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_version_is_quick_to_print():
+    done = run("--version")
+    assert done.stdout.startswith("convtrace ")
+    code = "import sys, convtrace.cli; print('numba' in sys.modules, 'sklearn' in sys.modules)"
+    light = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert light.stdout.split() == ["False", "False"]
