@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from scipy import ndimage
 
 from convtrace.errors import ConvtraceError, ImageError
 from convtrace.image import degradations, jpeg, read
@@ -130,8 +129,8 @@ def test_blur_of_a_point_is_the_gaussian():
 
 
 def test_blur_smooths(pixels):
-    rough = ndimage.laplace(pixels.astype(float)).std()
-    smooth = ndimage.laplace(degradations.apply("blur-5", pixels).astype(float)).std()
+    blurred = degradations.apply("blur-5", pixels)
+    rough, smooth = (np.diff(each.astype(float), n=2, axis=1).std() for each in (pixels, blurred))
     assert smooth < rough / 2
 
 
@@ -197,7 +196,7 @@ def test_jpeg_of_low_quality_is_worse(rgb):
         ("jpeg-101", "quality is not from 1 to 100"),
         ("jpeg-75-411", "it is written jpeg-Q"),
         ("jpeg-75 ", "it is written jpeg-Q"),
-        ("jpeg-٧٥", "it is written jpeg-Q"),
+        ("jpeg-\u0667\u0665", "it is written jpeg-Q"),
         ("rescale-0", "factor is not above 0"),
         ("rescale-9", "factor is not above 0"),
         ("rescale--1", "it is written rescale-F"),
@@ -226,7 +225,7 @@ def test_any_name_is_right_or_explained(name):
     try:
         assert degradations.check(name) == name
     except ConvtraceError as error:
-        assert name.split("+")[0] in str(error) or "+" in name
+        assert name.split("+")[0] in str(error) or "+" in name  # noqa: PT017
 
 
 @pytest.mark.parametrize(
