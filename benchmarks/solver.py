@@ -159,7 +159,7 @@ def rate_rows(plane: NDArray[np.uint8]) -> list[list[str]]:
             ("matrix", _passes.OBSERVED, 3 * d + d * (d + 4) // 2 + d),
         ):
             seconds = clock(
-                lambda: _passes.evaluate(line, width, shifts, k, 4.0, mode, False, 1, lines),  # noqa: B023
+                lambda: _passes.evaluate(line, width, shifts, k, 4.0, mode, False, lines),  # noqa: B023
                 repeats=20,
             )
             rate = cost * line.size / seconds / 1e9

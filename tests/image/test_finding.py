@@ -57,10 +57,11 @@ def test_folder_named_like_a_picture_is_walked(tmp_path):
     assert [path.name for path in find_pictures([tmp_path])] == ["1.png"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind the superuser")
 def test_folder_that_may_not_be_listed_is_yielded(tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0)
+    if os.access(closed, os.R_OK):
+        pytest.skip("permissions do not bind this user")
     assert list(find_pictures([tmp_path])) == [closed]
 
 

@@ -167,7 +167,7 @@ def read(source: Source, *, limits: Limits | None = None) -> Picture:
     Notes
     -----
     Safe to call from several threads. A picture of 100 megapixels of 8-bit RGB
-    takes 300 MB, and 700 MB with the encoded bytes while it is decoded.
+    takes 300 MB, and while it is decoded 700 MB besides the encoded bytes.
 
     Floats whose maximum is at most 1 are refused (unless all zero): they are
     most likely on the 0..1 scale, on which the model of the trace is not valid.

@@ -2,11 +2,11 @@
 
 Expectation-Maximization climbs the likelihood in 20 to 200 passes, each of which
 needs the weighted normal matrix, nearly all of the arithmetic. The same likelihood
-is taken here to the same fixed point with that matrix in one or two passes:
+is taken here to the same fixed point with that matrix in about five passes:
 
-1. ordinary least squares, EM and quasi-Newton steps on a part of the bands;
-2. on all pixels, one pass with the observed information, whose inverse starts a BFGS
-   ascent; its further passes need the gradient alone;
+1. ordinary least squares, then EM steps until a Newton step stays close by;
+2. the inverse of the observed information there starts a BFGS
+   ascent, whose passes need the gradient alone;
 3. the last passes sum the residual in float64.
 
 A step is kept only if the log-likelihood rises; where none does, an EM step, which
@@ -24,10 +24,10 @@ from convtrace.traces.model import SIGMA_FLOOR
 __all__ = ["maximise"]
 
 _FLOOR = 2.0 * np.log(SIGMA_FLOOR)
-# Largest step of a coefficient at which each of the three stages ends; the last is the caller's.
-_PART_TOLERANCE = 1e-3
-_WHOLE_TOLERANCE = 3e-5
-_PART_BUDGET = 40
+# A step of EM that moves no coefficient by more makes a Newton step worth a try.
+_NEAR = 0.02
+# Largest step of a coefficient after which the residual is summed in float64.
+_SINGLE_TOLERANCE = 3e-5
 # What float32 rounding does to the mean log-likelihood: differences under it say nothing.
 _NOISE = 2e-6
 # A scaled pivot under this means that the neighbours are linearly dependent. The rounding
@@ -114,34 +114,16 @@ def _update(inverse, step, fall):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _information(line, width, shifts, theta, stride, lines, inverse):  # type: ignore[no-untyped-def]
-    """Write the inverse of the observed information, or where that is not definite, of EM's.
-
-    Returns the passes taken and whether the matrix took a ridge.
-    """
-    d = shifts.size
-    _, _, observed = evaluate(
-        line, width, shifts, theta[:d], np.exp(theta[d]), OBSERVED, False, stride, lines
-    )
-    if _invert(observed, 0.0, inverse):
-        return 1, False
-    _, _, expected = evaluate(
-        line, width, shifts, theta[:d], np.exp(theta[d]), EXPECTED, False, stride, lines
-    )
-    return 2, _expected_inverse(expected, inverse)
-
-
-@compiled
-def _climb(line, width, shifts, theta, inverse, tolerance, budget, precise, stride, lines):  # type: ignore[no-untyped-def]
+def _climb(line, width, shifts, theta, inverse, tolerance, budget, precise, lines):  # type: ignore[no-untyped-def]
     """Climb from ``theta`` in place, with ``inverse`` as the first guess of the curvature.
 
     Returns the sums of the last pass, the passes taken, whether the steps fell under
     the tolerance, and whether an information matrix took a ridge.
     """
     d = shifts.size
-    noise = _NOISE * line.size / stride
+    noise = _NOISE * line.size
     sums, gradient, _ = evaluate(
-        line, width, shifts, theta[:d], np.exp(theta[d]), GRADIENT, precise, stride, lines
+        line, width, shifts, theta[:d], np.exp(theta[d]), GRADIENT, precise, lines
     )
     passes = 1
     ridged = False
@@ -167,7 +149,7 @@ def _climb(line, width, shifts, theta, inverse, tolerance, budget, precise, stri
                 moved[d] = max(moved[d], _FLOOR)
                 new_sums, new_gradient, _ = evaluate(
                     line, width, shifts, moved[:d], np.exp(moved[d]), GRADIENT, precise,
-                    stride, lines,
+                    lines,
                 )  # fmt: skip
                 passes += 1
                 rise = new_sums[2] - sums[2]
@@ -189,7 +171,7 @@ def _climb(line, width, shifts, theta, inverse, tolerance, budget, precise, stri
             # Not even the step of EM rises: what is left of the gradient is rounding.
             return sums, passes, False, ridged
         sums, gradient, expected = evaluate(
-            line, width, shifts, theta[:d], np.exp(theta[d]), EXPECTED, precise, stride, lines
+            line, width, shifts, theta[:d], np.exp(theta[d]), EXPECTED, precise, lines
         )
         passes += 1
         ridged = _expected_inverse(expected, inverse)
@@ -198,30 +180,56 @@ def _climb(line, width, shifts, theta, inverse, tolerance, budget, precise, stri
 
 
 @compiled
-def _start(line, width, shifts, stride, lines, theta):  # type: ignore[no-untyped-def]
-    """Write the least-squares start and a few EM steps from it, on every stride-th band."""
+def _start(line, width, shifts, lines, theta, inverse, budget):  # type: ignore[no-untyped-def]
+    """Take the least-squares start, then EM steps until a Newton step stays close by.
+
+    A likelihood with outliers has several maxima on some pictures, and a Newton step from
+    afar may leave the one that Expectation-Maximization climbs. ``inverse`` holds that of
+    the observed information at the end. Returns the passes and whether a ridge was needed.
+    """
     d = shifts.size
-    inverse = np.empty((d + 1, d + 1))
     # Least squares as a correction of the mean filter: the residual is small, so float32
     # sums do. Where neighbours are dependent, the solution stays the nearest to it.
     theta[:d] = 1.0 / d
     theta[d] = 0.0
     sums, gradient, information = evaluate(
-        line, width, shifts, theta[:d], 1.0, LEAST_SQUARES, False, stride, lines
+        line, width, shifts, theta[:d], 1.0, LEAST_SQUARES, False, lines
     )
-    _expected_inverse(information, inverse)
+    ridged = _expected_inverse(information, inverse)
     correction = np.dot(np.ascontiguousarray(inverse[:d, :d]), gradient[:d])
     theta[:d] += correction
     spread = (sums[1] - np.dot(correction, gradient[:d])) / max(sums[0], 1.0)
     theta[d] = max(np.log(max(spread, 1e-300)), _FLOOR)
-    for _ in range(3):
+    passes = 1
+    while passes < budget // 2:
+        before = theta[d]
         sums, gradient, information = evaluate(
-            line, width, shifts, theta[:d], np.exp(theta[d]), EXPECTED, False, stride, lines
+            line, width, shifts, theta[:d], np.exp(before), EXPECTED, False, lines
         )
-        _expected_inverse(information, inverse)
+        passes += 1
+        ridged = _expected_inverse(information, inverse)
         step = np.dot(inverse, gradient)
         theta[:d] += step[:d]
-        theta[d] = max(theta[d] + min(max(step[d], -1.0), 1.0), _FLOOR)
+        # What the new kernel leaves of the weighted squares follows without another pass.
+        spread = sums[1] - np.exp(before) * np.dot(step[:d], gradient[:d])
+        theta[d] = max(np.log(max(spread, 1e-300) / max(sums[0], 1e-300)), _FLOOR)
+        if np.max(np.abs(step[:d])) > _NEAR or np.abs(theta[d] - before) > 10.0 * _NEAR:
+            continue
+        _, gradient, information = evaluate(
+            line, width, shifts, theta[:d], np.exp(theta[d]), OBSERVED, False, lines
+        )
+        passes += 1
+        if _invert(information, 0.0, inverse):
+            step = np.dot(inverse, gradient)
+            if theta[d] <= _FLOOR:
+                step[d] = max(step[d], 0.0)
+            if np.max(np.abs(step[:d])) < 5.0 * _NEAR and np.abs(step[d]) < 50.0 * _NEAR:
+                break
+        elif np.max(np.abs(step[:d])) < 0.01 * _NEAR:
+            # EM itself has all but stopped where the information is not definite.
+            _expected_inverse(information, inverse)
+            break
+    return passes, ridged
 
 
 @compiled
@@ -258,22 +266,13 @@ def maximise(line, width, shifts, tolerance, budget):  # type: ignore[no-untyped
     lines = np.zeros((9, BAND), np.float32)
     theta = np.empty(d + 1)
     inverse = np.empty((d + 1, d + 1))
-    # An eighth of a small picture, down to a 64th of a large one, is enough to start from.
-    bands = line.size // BAND
-    stride = min(max(bands // 8, 1), 64)
-    _start(line, width, shifts, stride, lines, theta)
-    if stride > 1:
-        _information(line, width, shifts, theta, stride, lines, inverse)
-        _climb(
-            line, width, shifts, theta, inverse, _PART_TOLERANCE, _PART_BUDGET, False, stride, lines
-        )
-    passes, regularized = _information(line, width, shifts, theta, 1, lines, inverse)
+    passes, regularized = _start(line, width, shifts, lines, theta, inverse, budget)
     _, taken, _, ridged = _climb(
-        line, width, shifts, theta, inverse, max(tolerance, _WHOLE_TOLERANCE), budget - passes,
-        False, 1, lines,
+        line, width, shifts, theta, inverse, max(tolerance, _SINGLE_TOLERANCE), budget - passes,
+        False, lines,
     )  # fmt: skip
     passes += taken
     sums, taken, converged, last_ridged = _climb(
-        line, width, shifts, theta, inverse, tolerance, max(budget - passes, 2), True, 1, lines
+        line, width, shifts, theta, inverse, tolerance, max(budget - passes, 2), True, lines
     )
     return theta, sums, passes + taken, converged, regularized or ridged or last_ridged

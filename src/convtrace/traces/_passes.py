@@ -234,7 +234,7 @@ def _outer(line, begin, count, shifts, v, work, out):  # type: ignore[no-untyped
 
 
 @compiled
-def evaluate(line, width, shifts, k, sigma2, mode, precise, stride, lines):  # type: ignore[no-untyped-def]
+def evaluate(line, width, shifts, k, sigma2, mode, precise, lines):  # type: ignore[no-untyped-def]
     """Walk over the plane once: the log-likelihood, its derivatives and the sums of the E step.
 
     Parameters
@@ -253,8 +253,6 @@ def evaluate(line, width, shifts, k, sigma2, mode, precise, stride, lines):  # t
         `GRADIENT`, `EXPECTED`, `OBSERVED` or `LEAST_SQUARES`.
     precise : bool
         Whether the residual is summed in float64.
-    stride : int
-        Look at every so many-th band only; 1 for all.
     lines : ndarray of shape (9, BAND), float32
         Work space.
 
@@ -282,7 +280,7 @@ def evaluate(line, width, shifts, k, sigma2, mode, precise, stride, lines):  # t
     last = line.size - a * width
     # The very first and last pixels of the interior lack a neighbour on the line itself.
     first, last = first + a, last - a
-    for begin in range(first, last, BAND * stride):
+    for begin in range(first, last, BAND):
         count = min(BAND, last - begin)
         if precise:
             _precise_residual(line, begin, count, shifts, k, wide, r)
