@@ -269,6 +269,52 @@ def train(
 
 
 @app.command()
+def evaluate(
+    dataset: Annotated[Path, typer.Argument(help="A folder in a known layout, or a manifest.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A folder for the results.")],
+    model: Model = None,
+    attack: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--attack",
+            help="Done to both classes alike, several times; none, jpeg-90, jpeg-75, jpeg-50 by "
+            "default. Known: none, jpeg-Q, rescale-F, crop-S, randomcrop-S, blur-K, rotate-D, "
+            "mirror, noise-SIGMA, and chains of them with +.",
+        ),
+    ] = None,
+    workers: Workers = None,
+) -> None:
+    """Measure a detector on a data set: metrics, ROC, confusion, by generator, by attack.
+
+    Examples
+    --------
+        convtrace evaluate dataset/ --model mine.convtrace -o results/
+        convtrace evaluate dataset/ -o results/ --attack none --attack rescale-0.5+jpeg-80
+    """
+    from convtrace import datasets, evaluation
+
+    loaded = datasets.load(dataset)
+    detector = _detector(model)
+    _announce()
+    with _progress(len(loaded)) as advance:
+        found = evaluation.evaluate(
+            loaded,
+            detector,
+            output,
+            degradations=tuple(attack or evaluation.ATTACKS),
+            n_jobs=workers,
+            progress=lambda done, _total: advance(done),
+        )
+    print(found.summary())
+    for file in found.files:
+        _note(str(file))
+    for line in found.errors:
+        _note(line)
+    if found.errors:
+        raise typer.Exit(UNREADABLE)
+
+
+@app.command()
 def audit(
     dataset: Annotated[Path, typer.Argument(help="A folder in a known layout, or a manifest.")],
     as_json: Annotated[bool, typer.Option("--json", help="The report as one JSON object.")] = False,

@@ -13,6 +13,8 @@ def test_by_hand():
     probability = np.array([0.9, 0.8, 0.1, 0.2, 0.7])
     found = summarise(generated, probability, np.arange(5))
     assert found["accuracy"][0] == pytest.approx(3 / 5)
+    # Three of five are generated, so the threshold is 0.4.
+    assert found["accuracy at the base rate"][0] == pytest.approx(3 / 5)
     assert found["accuracy on real"][0] == pytest.approx(1 / 2)
     assert found["accuracy on generated"][0] == pytest.approx(2 / 3)
     assert found["balanced accuracy"][0] == pytest.approx((1 / 2 + 2 / 3) / 2)

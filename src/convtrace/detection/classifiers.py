@@ -147,9 +147,10 @@ def hist_gradient_boosting(seed: int) -> Pipeline:
     sklearn.pipeline.Pipeline
     """
     boosting = HistGradientBoostingClassifier(
-        learning_rate=0.08,
-        max_iter=200,
-        max_leaf_nodes=15,
+        learning_rate=0.06,
+        max_iter=500,
+        max_leaf_nodes=31,
+        max_features=0.3,
         l2_regularization=1.0,
         early_stopping=False,
         random_state=seed,

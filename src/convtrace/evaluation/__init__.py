@@ -1,5 +1,6 @@
 """A protocol to tables and figures: metrics with intervals, training, cross-validation."""
 
+from convtrace.evaluation.evaluate import ATTACKS, Evaluation, evaluate
 from convtrace.evaluation.metrics import METRICS, interval, summarise
 from convtrace.evaluation.tables import FeatureTable, measure, read_table, resolve, write_table
 from convtrace.evaluation.training import (
@@ -11,10 +12,13 @@ from convtrace.evaluation.training import (
 )
 
 __all__ = [
+    "ATTACKS",
     "BUNDLED",
     "METRICS",
+    "Evaluation",
     "FeatureTable",
     "bundled_table_path",
+    "evaluate",
     "interval",
     "measure",
     "read_table",

@@ -20,6 +20,11 @@ def _accuracy(generated: NDArray[np.bool_], probability: NDArray[np.float64]) ->
     return float(np.mean((probability >= 0.5) == generated))
 
 
+def _base_rate_accuracy(generated: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
+    # Probabilities are for classes of equal weight; Bayes moves the threshold to the shares.
+    return float(np.mean((probability >= 1 - np.mean(generated)) == generated))
+
+
 def _on_real(generated: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
     return float(np.mean(probability[~generated] < 0.5)) if (~generated).any() else float("nan")
 
@@ -40,12 +45,17 @@ def _auc(generated: NDArray[np.bool_], probability: NDArray[np.float64]) -> floa
 
 METRICS: dict[str, Metric] = {
     "accuracy": _accuracy,
+    "accuracy at the base rate": _base_rate_accuracy,
     "balanced accuracy": _balanced,
     "AUC": _auc,
     "accuracy on real": _on_real,
     "accuracy on generated": _on_generated,
 }
-"""Metrics of (truth, probability of being generated); the threshold is 0.5."""
+"""Metrics of (truth, probability of being generated).
+
+The threshold is 0.5; for the accuracy at the base rate it is the share of real pictures, as
+fits probabilities that hold for as many real pictures as generated ones.
+"""
 
 
 def interval(
