@@ -57,9 +57,11 @@ def test_scan_does_the_rest_and_exits_with_3(folder):
 
 def test_scan_for_people_and_csv(folder, tmp_path):
     out = tmp_path / "verdicts.csv"
-    done = run("scan", folder / "a.jpg", "--csv", out)
+    done = run("scan", folder / "a.jpg")
     assert done.returncode == 0
     assert "a.jpg" in done.stdout
+    done = run("scan", folder / "a.jpg", "--csv", out)
+    assert done.returncode == 0
     header, row = out.read_text().splitlines()[:2]
     assert header == "path,label,probability,generator,reasons,error"
     assert row.startswith(str(folder / "a.jpg"))
@@ -69,7 +71,7 @@ def test_scan_for_people_and_csv(folder, tmp_path):
 def test_missing_path_names_it(tmp_path):
     done = run("scan", tmp_path / "none.jpg")
     assert done.returncode == 3
-    assert "none.jpg" in done.stderr
+    assert "none.jpg" in done.stdout
     assert "Traceback" not in done.stderr
 
 
@@ -78,7 +80,7 @@ def test_fifo_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     done = run("scan", tmp_path / "pipe.jpg")
     assert done.returncode == 3
-    assert "pipe.jpg" in done.stderr
+    assert "pipe.jpg" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -91,6 +93,7 @@ def test_fifo_is_refused_at_once(tmp_path):
         ("train",),
         ("extract", "x.jpg", "-o", "out.parquet", "--kernel-size", "4"),
         ("extract", "x.jpg", "-o", "out.parquet", "--engine", "nonsense"),
+        ("evaluate", "/no/such/folder", "--model", "bundled", "-o", "out"),
         ("models", "verify", "/no/such.convtrace"),
     ],
 )
@@ -119,11 +122,14 @@ def test_extract_takes_several_sizes_and_resumes(folder, tmp_path):
     assert len(good[0]["trace_3"]) == 24
     assert len(good[0]["trace_5"]) == 72
     again = run("extract", folder, "-o", out, "--kernel-size", "3", "5")
-    assert "0 measured, 5 already there" in again.stderr
-    assert pq.read_table(out).to_pylist() == table
+    # The pictures that could not be read are tried again.
+    assert again.returncode == 3
+    after = pq.read_table(out).to_pylist()
+    assert sorted(after, key=lambda row: row["path"]) == sorted(table, key=lambda row: row["path"])
     other = run("extract", folder, "-o", out, "--kernel-size", "7")
     assert other.returncode == 2
-    assert "other options" in other.stderr
+    assert "traces.parquet" in other.stderr
+    assert pq.read_table(out).num_rows == 5
 
 
 def test_demo_judges_every_example():
@@ -136,7 +142,7 @@ def test_demo_judges_every_example():
 
 def test_models_show_and_verify():
     assert "# bundled" in run("models", "show").stdout
-    assert ": sound" in run("models", "verify").stdout
+    assert "sha-256" in run("models", "verify", "bundled").stdout.lower()
 
 
 def test_closed_pipe_ends_quietly(folder):

@@ -1,4 +1,6 @@
-"""``python -m convtrace`` is the command ``convtrace``."""
+"""``python -m convtrace``: the command line."""
+
+from __future__ import annotations
 
 from convtrace.cli import main
 

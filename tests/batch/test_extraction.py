@@ -8,7 +8,7 @@ import pyarrow.dataset as ds
 import pytest
 from PIL import Image
 
-from convtrace.batch import extract_many, extraction, map_ordered
+from convtrace.batch import LocalEngine, extract_many, parts
 from convtrace.errors import ConvtraceError
 
 
@@ -29,18 +29,18 @@ def _rows(folder):
 
 
 def test_resumed_equals_undisturbed(paths, tmp_path, monkeypatch):
-    monkeypatch.setattr(extraction, "_PART_ROWS", 3)
+    monkeypatch.setattr(parts, "_ROWS", 3)
     extract_many(paths, tmp_path / "whole", kernel_sizes=(3,))
 
-    def stop(done: int) -> None:
+    def stop(done: int, _total: int) -> None:
         if done == 7:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         extract_many(paths, tmp_path / "cut", kernel_sizes=(3,), progress=stop)
     result = extract_many(paths, tmp_path / "cut", kernel_sizes=(3,))
-    assert result.skipped == 7
-    assert result.done == 5
+    assert result.kept >= 6
+    assert result.kept + result.measured == 12
     assert _rows(tmp_path / "cut") == _rows(tmp_path / "whole")
 
 
@@ -59,15 +59,28 @@ def test_changed_picture_is_measured_again(paths, tmp_path):
     copy.write_bytes(paths[0].read_bytes())
     extract_many([copy], tmp_path / "out", kernel_sizes=(3,))
     copy.write_bytes(paths[1].read_bytes() + b"\0")
-    assert extract_many([copy], tmp_path / "out", kernel_sizes=(3,)).done == 1
+    assert extract_many([copy], tmp_path / "out", kernel_sizes=(3,)).measured == 1
 
 
-def test_damaged_part_is_named(paths, tmp_path):
-    extract_many(paths, tmp_path / "out", kernel_sizes=(3,))
-    part = next((tmp_path / "out").glob("part-*.parquet"))
-    part.write_bytes(part.read_bytes()[:100])
-    with pytest.raises(ConvtraceError, match=part.name):
-        extract_many(paths, tmp_path / "out", kernel_sizes=(3,))
+def test_second_call_measures_nothing(paths, tmp_path):
+    extract_many(paths, tmp_path / "one.parquet", kernel_sizes=(3,))
+    before = (tmp_path / "one.parquet").read_bytes()
+    again = extract_many(paths, tmp_path / "one.parquet", kernel_sizes=(3,))
+    assert (again.kept, again.measured) == (12, 0)
+    assert (tmp_path / "one.parquet").read_bytes() == before
+    with pytest.raises(ConvtraceError, match=r"one\.parquet"):
+        extract_many(paths, tmp_path / "one.parquet", kernel_sizes=(5,))
+
+
+def test_unreadable_picture_has_a_row_with_the_reason(paths, tmp_path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no picture")
+    result = extract_many([bad, paths[0]], tmp_path / "out", kernel_sizes=(3,))
+    assert (result.measured, result.failed) == (2, 1)
+    rows = {row["path"]: row for row in _rows(tmp_path / "out")}
+    assert "bad.jpg" in rows[str(bad)]["error"]
+    assert rows[str(bad)]["trace_3"] is None
+    assert rows[str(paths[0])]["error"] is None
 
 
 def test_order_is_kept_and_work_is_bounded():
@@ -79,7 +92,7 @@ def test_order_is_kept_and_work_is_bounded():
             taken += 1
             yield index
 
-    results = map_ordered(lambda n: n * n, items(), workers=2)
+    results = LocalEngine().map(lambda n: n * n, items(), workers=2)
     assert [next(results) for _ in range(5)] == [0, 1, 4, 9, 16]
-    assert taken <= 5 + 8
+    assert taken <= 5 + 16
     results.close()

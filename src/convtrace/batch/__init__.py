@@ -1,16 +1,34 @@
-"""Many pictures: the local engine, verdicts, traces to Parquet with resume."""
+"""Many pictures at once: engines, verdicts by the thousand, traces to Parquet.
 
-from convtrace.batch.engine import map_ordered
-from convtrace.batch.extraction import ExtractionResult, extract_many, schema
+A new engine is one class under `engines.register`; an outside package names its own in the
+entry point group ``convtrace.engines``.
+"""
+
+from __future__ import annotations
+
+from convtrace.batch import engines
+from convtrace.batch.engines import Engine, LocalEngine
+from convtrace.batch.extraction import ExtractionSummary, extract_many
+from convtrace.batch.output import OutputError, check_output_file, replacing, storable
 from convtrace.batch.scanning import scan_many
-from convtrace.batch.sinks import COLUMNS, csv_sink
+from convtrace.batch.schema import SCHEMA_VERSION, ExtractionOptions
+from convtrace.batch.sinks import CSV_COLUMNS, CsvSink, JsonLinesSink, VerdictSink
 
 __all__ = [
-    "COLUMNS",
-    "ExtractionResult",
-    "csv_sink",
+    "CSV_COLUMNS",
+    "SCHEMA_VERSION",
+    "CsvSink",
+    "Engine",
+    "ExtractionOptions",
+    "ExtractionSummary",
+    "JsonLinesSink",
+    "LocalEngine",
+    "OutputError",
+    "VerdictSink",
+    "check_output_file",
+    "engines",
     "extract_many",
-    "map_ordered",
+    "replacing",
     "scan_many",
-    "schema",
+    "storable",
 ]

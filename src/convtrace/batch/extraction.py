@@ -1,253 +1,263 @@
-"""Traces of many pictures to Parquet, with resume.
-
-Rows are written in parts, each complete or absent; a second call does only what is missing.
-"""
+"""Traces of many pictures, to Parquet, taken up where an earlier run ended."""
 
 from __future__ import annotations
 
-import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from convtrace import traces
-from convtrace.batch.engine import map_ordered
-from convtrace.errors import ConvtraceError, ImageError, TraceError
-from convtrace.image import read
+from convtrace.batch import engines
+from convtrace.batch.output import OutputError, check_output_file, storable
+from convtrace.batch.parts import Index, PartWriter, State, merge, part_files, remove_rows
+from convtrace.batch.schema import ExtractionOptions, columns_of
+from convtrace.descriptors import centre_crop
+from convtrace.errors import ImageError, TraceError
+from convtrace.image import Picture, read
 
-__all__ = ["SCHEMA_VERSION", "ExtractionResult", "extract_many", "schema"]
+__all__ = ["ExtractionSummary", "extract_many"]
 
-SCHEMA_VERSION = "1"
-_PART_ROWS = 256
-_META = b"convtrace"
+Progress = Callable[[int, int], None]
+
+_SUFFIX = ".parquet"
+_SHOWN_FAILURES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class ExtractionResult:
-    """What a call did.
-
-    Attributes
-    ----------
-    done, skipped, failed : int
-        Pictures measured now, found measured already, and those that could not be read.
-    errors : tuple of str
-        One line for each failed one.
-    """
-
-    done: int
-    skipped: int
-    failed: int
-    errors: tuple[str, ...]
-
-
-def schema(kernel_sizes: Sequence[int], channels: str = "rgb") -> pa.Schema:
-    """Return the columns of the table: one row a picture.
+class ExtractionSummary:
+    """What `extract_many` did.
 
     Parameters
     ----------
-    kernel_sizes : sequence of int
-        Each has its columns ``trace_N``, ``sigma_N``, ``weight_N``, ``log_likelihood_N``,
-        ``iterations_N``, ``converged_N`` and ``regularized_N``.
-    channels : str, default "rgb"
-        As for `convtrace.traces.extract`.
-
-    Returns
-    -------
-    pyarrow.Schema
-        Its metadata hold the version of the schema and the options.
+    out : pathlib.Path
+        The table.
+    measured : int
+        Pictures measured by this call, failed ones included.
+    kept : int
+        Pictures that an earlier call had measured.
+    failed : int
+        Pictures of this call with an error.
+    failures : tuple of str
+        The first 20 of these errors.
     """
-    columns = [
-        ("path", pa.string()),
-        ("sha256", pa.string()),
-        ("bytes", pa.int64()),
-        ("mtime_ns", pa.int64()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("format", pa.string()),
-        ("jpeg_quality", pa.float64()),
-        ("error", pa.string()),
-    ]
-    for size in kernel_sizes:
-        columns += [
-            (f"trace_{size}", pa.list_(pa.float64())),
-            (f"sigma_{size}", pa.list_(pa.float64())),
-            (f"weight_{size}", pa.list_(pa.float64())),
-            (f"log_likelihood_{size}", pa.list_(pa.float64())),
-            (f"iterations_{size}", pa.list_(pa.int64())),
-            (f"converged_{size}", pa.list_(pa.bool_())),
-            (f"regularized_{size}", pa.list_(pa.bool_())),
-        ]
-    options = {
-        "version": SCHEMA_VERSION,
-        "kernel_sizes": list(kernel_sizes),
-        "channels": channels,
-    }
-    return pa.schema(columns, metadata={_META: json.dumps(options).encode()})
+
+    out: Path
+    measured: int
+    kept: int
+    failed: int
+    failures: tuple[str, ...]
 
 
 def extract_many(
     paths: Iterable[str | os.PathLike[str]],
-    out: Path,
+    out: str | os.PathLike[str],
     *,
     kernel_sizes: Sequence[int] = (3, 5, 7),
     channels: str = "rgb",
+    crop: int | None = None,
     workers: int | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> ExtractionResult:
-    """Extract the traces of pictures into a Parquet file or a folder of parts.
+    engine: str = "local",
+    resume: bool = True,
+    progress: Progress | None = None,
+) -> ExtractionSummary:
+    """Extract the traces of many pictures to a Parquet table.
 
     Parameters
     ----------
     paths : iterable of path
-        The pictures.
-    out : Path
-        A file if it ends in ``.parquet``, else a folder of parts. Work on a file is kept in
-        ``OUT.parts`` until it is complete.
+        The pictures, for instance from `convtrace.image.find_pictures`.
+    out : path
+        A file if it ends in ``.parquet``; otherwise a folder of such files, which
+        pyarrow.dataset and pandas read as one table. See `convtrace.batch.schema` for the
+        columns, and the notes for what is there at which time.
     kernel_sizes : sequence of int, default (3, 5, 7)
-        Kernel sizes.
+        Odd kernel sizes N.
     channels : str, default "rgb"
         As for `convtrace.traces.extract`.
+    crop : int, optional
+        Measure only the central square of this side, in pixels.
     workers : int, optional
-        Threads; one for each core by default.
+        Pictures at once; by default one for each core.
+    engine : str, default "local"
+        One of `convtrace.batch.engines.names`.
+    resume : bool, default True
+        Whether to measure only what is missing: pictures that are not in the table, have
+        changed in size or time of modification since, or could not be measured then. Rows
+        of other pictures stay. Otherwise the table is made anew.
     progress : callable, optional
-        Called with the number of pictures done.
+        Called with the number of pictures done and the number of all.
 
     Returns
     -------
-    ExtractionResult
+    ExtractionSummary
 
     Raises
     ------
     ConvtraceError
-        If ``out`` holds a table of other options.
+        Where an option is out of range, or the table was made with other options.
+    OutputError
+        If the table cannot be written.
+
+    Notes
+    -----
+    Rows are written in parts of at most 1,000 pictures or one minute, each complete or
+    absent. For a file they gather in the folder ``<out>.parts`` and are joined at the end,
+    so that the file, too, is complete or absent; for a folder they are the result. After
+    Ctrl-C everything measured is in the parts, and after any other end all but the last
+    part. The numbers of a row do not depend on workers, interruptions or other pictures;
+    the order of the rows may.
     """
-    declared = schema(kernel_sizes, channels)
-    single = out.suffix == ".parquet" and not out.is_dir()
-    folder = out.with_name(out.name + ".parts") if single else out
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob("*.tmp"):
-        left.unlink()
-    earlier = sorted(folder.glob("part-*.parquet")) + ([out] if single and out.is_file() else [])
-    known = _known(earlier, declared)
-    todo, skipped = [], 0
-    for path in paths:
-        if _identity(path) in known:
-            skipped += 1
-        else:
-            todo.append(path)
+    options = ExtractionOptions(tuple(kernel_sizes), channels, crop)
+    run = engines.create(engine)
+    unique = list(dict.fromkeys(os.fspath(path) for path in paths))
+    table = _Table.at(out, options, anew=not resume)
+    missing = [path for path in unique if not _is_done(path, table.index.rows)]
+    table.forget({storable(path) for path in missing})
 
-    number = max((int(p.stem[5:]) for p in folder.glob("part-*.parquet")), default=-1) + 1
-    rows: list[dict[str, Any]] = []
-    errors: list[str] = []
-    done = 0
-
-    def flush() -> None:
-        nonlocal number
-        if rows:
-            _write(
-                pa.Table.from_pylist(rows, schema=declared), folder / f"part-{number:05d}.parquet"
-            )
-            number += 1
-            rows.clear()
-
-    def one(path: str | os.PathLike[str]) -> dict[str, Any]:
-        return _row(path, kernel_sizes, channels)
-
-    try:
-        for row in map_ordered(one, todo, workers=workers):
-            rows.append(row)
-            done += 1
+    kept = len(unique) - len(missing)
+    if progress is not None:
+        progress(kept, len(unique))
+    # With fewer pictures than workers, those left over share the channels.
+    spare = (engines.default_workers() if workers is None else workers) // max(1, len(missing))
+    measure = partial(_row, options=options, threads=max(1, spare))
+    failures: list[str] = []
+    failed = 0
+    with (
+        table.writer() as writer,
+        # Closed before the writer, so that Ctrl-C stops the work before the rest is written.
+        closing(run.map(measure, missing, workers=workers)) as rows,
+    ):
+        for count, row in enumerate(rows, start=kept + 1):
+            writer.write(row)
             if row["error"] is not None:
-                errors.append(row["error"])
-            if len(rows) >= _PART_ROWS:
-                flush()
+                failed += 1
+                failures += [row["error"]] if failed <= _SHOWN_FAILURES else []
             if progress is not None:
-                progress(done)
-    finally:
-        flush()
-    if single:
-        parts = sorted(folder.glob("part-*.parquet"))
-        if parts or not out.is_file():
-            tables = [pq.read_table(p) for p in ([out] if out.is_file() else []) + parts]
-            _write(pa.concat_tables(tables) if tables else declared.empty_table(), out)
-        for part in parts:
-            part.unlink()
-        folder.rmdir()
-    return ExtractionResult(done, skipped, len(errors), tuple(errors))
+                progress(count, len(unique))
+    table.finish()
+    return ExtractionSummary(Path(out), len(missing), kept, failed, tuple(failures))
 
 
-def _identity(path: str | os.PathLike[str]) -> tuple[str, int, int]:
+def _is_done(path: str, rows: dict[str, State]) -> bool:
+    state = rows.get(storable(path))
+    return (
+        state is not None
+        and not state.failed
+        and (state.nbytes, state.mtime_ns) == _size_and_time(path)
+    )
+
+
+def _size_and_time(path: str) -> tuple[int | None, int | None]:
     try:
-        status = Path(path).stat()
+        status = os.stat(path)  # noqa: PTH116, Path turns "" into "."
     except (OSError, ValueError):
-        return _text(path), -1, -1
-    return _text(path), status.st_size, status.st_mtime_ns
+        return None, None
+    return status.st_size, status.st_mtime_ns
 
 
-def _text(path: str | os.PathLike[str]) -> str:
-    """Return a path as UTF-8 text; bytes that are none are escaped."""
-    return os.fspath(path).encode("utf-8", "backslashreplace").decode()
-
-
-def _known(files: Sequence[Path], declared: pa.Schema) -> set[tuple[str, int, int]]:
-    known: set[tuple[str, int, int]] = set()
-    for file in files:
-        try:
-            stored = pq.read_schema(file)
-            if (stored.metadata or {}).get(_META) != declared.metadata[_META]:
-                raise ConvtraceError(
-                    f"{file}: holds traces of other options; choose another output or remove it"
-                )
-            table = pq.read_table(file, columns=["path", "bytes", "mtime_ns", "error"])
-        except (OSError, pa.ArrowInvalid) as error:
-            raise ConvtraceError(
-                f"{file}: cannot be read as Parquet: {error}; remove it"
-            ) from error
-        known.update((row["path"], row["bytes"], row["mtime_ns"]) for row in table.to_pylist())
-    return known
-
-
-def _row(
-    path: str | os.PathLike[str], kernel_sizes: Sequence[int], channels: str
-) -> dict[str, Any]:
-    name, size, mtime = _identity(path)
-    row: dict[str, Any] = {"path": name, "bytes": size, "mtime_ns": mtime, "error": None}
+def _row(path: str, *, options: ExtractionOptions, threads: int) -> dict[str, Any]:
+    """Measure one picture; what goes wrong is in the row."""
+    # Looked at before it is read: a file that changes meanwhile is measured again next time.
+    nbytes, mtime_ns = _size_and_time(path)
+    row: dict[str, Any] = {"path": storable(path), "bytes": nbytes, "mtime_ns": mtime_ns}
     try:
         picture = read(path)
-        row |= {
-            "sha256": picture.sha256,
-            "width": picture.width,
-            "height": picture.height,
-            "format": picture.format,
-            "jpeg_quality": None if picture.jpeg is None else float(picture.jpeg.quality),
-        }
-        for n in kernel_sizes:
-            trace = traces.extract(picture, kernel_size=n, channels=channels)
-            row |= {
-                f"trace_{n}": trace.vector.tolist(),
-                f"sigma_{n}": trace.sigma.tolist(),
-                f"weight_{n}": trace.weight.tolist(),
-                f"log_likelihood_{n}": trace.log_likelihood.tolist(),
-                f"iterations_{n}": trace.iterations.tolist(),
-                f"converged_{n}": trace.converged.tolist(),
-                f"regularized_{n}": trace.regularized.tolist(),
-            }
+        row |= _facts(picture)
+        # A picture, not an array: a very dark crop of floats would look like the 0..1 scale.
+        measured = replace(picture, pixels=centre_crop(picture.pixels, options.crop))
+        for size in options.kernel_sizes:
+            trace = traces.extract(
+                measured, kernel_size=size, channels=options.channels, threads=threads
+            )
+            row |= columns_of(trace)
     except ImageError as error:
-        row["error"] = str(error)
+        return row | {"error": storable(str(error))}
     except TraceError as error:
-        row["error"] = f"{name}: {error}"
-    return row
+        return row | {"error": storable(f"{path}: {error}")}
+    except MemoryError:
+        reason = "not enough memory to measure it; use fewer workers"
+        return row | {"error": storable(f"{path}: {reason}")}
+    return row | {"error": None}
 
 
-def _write(table: pa.Table, path: Path) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        pq.write_table(table, temporary, compression="zstd")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _facts(picture: Picture) -> dict[str, Any]:
+    return {
+        "sha256": picture.sha256,
+        "width": picture.width,
+        "height": picture.height,
+        "format": picture.format,
+        "jpeg_quality": None if picture.jpeg is None else float(picture.jpeg.quality),
+    }
+
+
+class _Table:
+    """A table on disk: one file with a folder of parts beside it, or a folder of parts."""
+
+    def __init__(
+        self, file: Path | None, folder: Path, options: ExtractionOptions, *, anew: bool
+    ) -> None:
+        self._file = file
+        self._folder = folder
+        self._options = options
+        # A file that is made anew stays until the new one replaces it, but is not looked at.
+        self._anew = anew
+        if anew:
+            for part in part_files(folder):
+                part.unlink()
+        self.index = self._read_index()
+
+    @classmethod
+    def at(cls, out: str | os.PathLike[str], options: ExtractionOptions, *, anew: bool) -> _Table:
+        """Find out what kind of table a path names, and whether it can be written."""
+        if Path(out).suffix.lower() == _SUFFIX:
+            file = check_output_file(out)
+            return cls(file, file.with_name(file.name + ".parts"), options, anew=anew)
+        folder = Path(os.path.realpath(out))
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(out, "is not a folder", f"name a folder, or a file in {_SUFFIX}")
+        if not folder.parent.is_dir():
+            raise OutputError(out, f"there is no folder {folder.parent}", "create it first")
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError.of(out, error) from error
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise OutputError(out, "may not be written to", "choose another place")
+        return cls(None, folder, options, anew=anew)
+
+    def _read_index(self) -> Index:
+        files = part_files(self._folder)
+        if self._file is not None and self._file.is_file() and not self._anew:
+            files.insert(0, self._file)
+        return Index.read(files, self._options)
+
+    def forget(self, names: set[str]) -> None:
+        """Take rows out of a folder of parts before they are written anew.
+
+        In a file the later row counts when the parts are joined.
+        """
+        if self._file is not None:
+            return
+        stale: dict[int, set[str]] = {}
+        for name in names & self.index.rows.keys():
+            stale.setdefault(self.index.rows[name].source, set()).add(name)
+        for source, gone in stale.items():
+            remove_rows(self.index.files[source], gone, self._options)
+
+    def writer(self) -> PartWriter:
+        """Return what writes further parts."""
+        return PartWriter(self._folder, self._options)
+
+    def finish(self) -> None:
+        """Join the parts to the file."""
+        if self._file is None:
+            return
+        if part_files(self._folder) or self._anew or not self._file.is_file():
+            merge(self._read_index(), self._options, self._file)
+        # If this is cut short, the parts repeat rows of the file, which the next run joins.
+        shutil.rmtree(self._folder, ignore_errors=True)

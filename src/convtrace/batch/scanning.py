@@ -1,11 +1,12 @@
-"""Verdicts for many pictures."""
+"""Verdicts on many pictures."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from functools import partial
 
-from convtrace.batch.engine import map_ordered
+from convtrace.batch import engines
 from convtrace.detection import Detector, Verdict
 from convtrace.errors import ImageError
 
@@ -13,29 +14,44 @@ __all__ = ["scan_many"]
 
 
 def scan_many(
-    paths: Iterable[str | os.PathLike[str]], detector: Detector, *, workers: int | None = None
-) -> Iterator[Verdict]:
-    """Judge pictures.
+    paths: Iterable[str | os.PathLike[str]],
+    detector: Detector,
+    *,
+    workers: int | None = None,
+    engine: str = "local",
+) -> Generator[Verdict, None, None]:
+    """Judge many pictures.
 
     Parameters
     ----------
     paths : iterable of path
-        The pictures.
+        The pictures, for instance from `convtrace.image.find_pictures`.
     detector : Detector
         What judges them.
     workers : int, optional
-        Threads; one for each core by default.
+        Pictures at once; by default one for each core.
+    engine : str, default "local"
+        One of `convtrace.batch.engines.names`.
 
-    Yields
+    Returns
+    -------
+    generator of Verdict
+        In the order of the paths, each as soon as it and all before it are done. A picture
+        that cannot be read has a verdict with an error. Closing the iterator drops the rest.
+
+    Raises
     ------
-    Verdict
-        One for each path, in order; one that cannot be read has an error.
+    UnknownNameError
+        Where no engine has the name.
     """
+    return engines.create(engine).map(partial(_verdict, detector), paths, workers=workers)
 
-    def one(path: str | os.PathLike[str]) -> Verdict:
-        try:
-            return detector.verdict(path)
-        except ImageError as error:
-            return Verdict.failed(os.fspath(path), str(error))
 
-    return map_ordered(one, paths, workers=workers)
+def _verdict(detector: Detector, path: str | os.PathLike[str]) -> Verdict:
+    name = os.fspath(path)
+    try:
+        return detector.verdict(name)
+    except ImageError as error:
+        return Verdict.failed(name, str(error))
+    except MemoryError:
+        return Verdict.failed(name, f"{name}: not enough memory to judge it; use fewer workers")

@@ -1,0 +1,216 @@
+"""What the commands have in common in their arguments."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from convtrace.detection import Detector
+
+__all__ = [
+    "Channels",
+    "DatasetPath",
+    "KernelSizes",
+    "Layout",
+    "Paths",
+    "Workers",
+    "find",
+    "join_kernel_sizes",
+    "load_detector",
+    "model_path",
+    "parse_kernel_sizes",
+]
+
+BUNDLED_NAME = "bundled"
+_KERNEL_OPTION = "--kernel-size"
+_NUMBERS = re.compile(r"\d+([,\s]+\d+)*,?")
+
+Paths = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="PATH...",
+        help="Pictures, and folders to be walked to their ends.",
+        show_default=False,
+    ),
+]
+DatasetPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATASET",
+        help="A folder in a known layout (for instance real/ and fake/), or a CSV, TSV, JSON or "
+        "Parquet manifest with the columns path and label.",
+        show_default=False,
+    ),
+]
+Layout = Annotated[
+    str | None,
+    typer.Option(help="Name of the layout, instead of finding it out.", show_default=False),
+]
+KernelSizes = Annotated[
+    list[str] | None,
+    typer.Option(
+        _KERNEL_OPTION,
+        "-k",
+        metavar="N...",
+        help="Odd kernel sizes 3 to 9: --kernel-size 3 5 7, or 3,5,7, or the option repeated.",
+        show_default=False,
+    ),
+]
+Channels = Annotated[
+    str, typer.Option(help="'rgb', letters out of it such as 'g', or 'luminance'.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", "-j", min=1, help="Pictures at once; one a core by default.", metavar="N"
+    ),
+]
+
+
+def join_kernel_sizes(args: list[str]) -> list[str]:
+    """Join the numbers after ``--kernel-size`` to one value.
+
+    Parameters
+    ----------
+    args : list of str
+        Arguments of the command line.
+
+    Returns
+    -------
+    list of str
+        Numbers after ``--`` are left alone; so is a path that is a number if it is written
+        as ``./5``.
+
+    Examples
+    --------
+    >>> join_kernel_sizes(["photos", "--kernel-size", "3", "5", "7", "-o", "t.parquet"])
+    ['photos', '--kernel-size', '3,5,7', '-o', 't.parquet']
+    """
+    joined: list[str] = []
+    position = 0
+    while position < len(args):
+        joined.append(args[position])
+        position += 1
+        if joined[-1] == "--":
+            return joined + args[position:]
+        if joined[-1] in (_KERNEL_OPTION, "-k"):
+            start = position
+            while position < len(args) and _NUMBERS.fullmatch(args[position]):
+                position += 1
+            if position > start:
+                joined.append(",".join(args[start:position]))
+    return joined
+
+
+def parse_kernel_sizes(values: list[str] | None, *, default: tuple[int, ...]) -> tuple[int, ...]:
+    """Read the values of ``--kernel-size``.
+
+    Parameters
+    ----------
+    values : list of str or None
+        Each one or several numbers, separated by commas or spaces.
+    default : tuple of int
+        Taken where the option was not given.
+
+    Returns
+    -------
+    tuple of int
+        Each size once; whether it can be fitted is found out by what fits it.
+
+    Raises
+    ------
+    typer.BadParameter
+        Where a value is not made of numbers.
+
+    Examples
+    --------
+    >>> parse_kernel_sizes(["3,5", "7"], default=(5,))
+    (3, 5, 7)
+    """
+    if not values:
+        return default
+    sizes: list[int] = []
+    for value in values:
+        if not _NUMBERS.fullmatch(value.strip()):
+            raise typer.BadParameter(
+                f"{value!r} is not made of numbers; give for instance {_KERNEL_OPTION} 3 5 7"
+            )
+        sizes += [int(number) for number in re.findall(r"\d+", value)]
+    return tuple(dict.fromkeys(sizes))
+
+
+def find(paths: list[Path]) -> list[Path]:
+    """List the pictures that the arguments name.
+
+    Parameters
+    ----------
+    paths : list of Path
+        Files and folders.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    ConvtraceError
+        Where there is none.
+    """
+    from convtrace.errors import ConvtraceError
+    from convtrace.image import find_pictures
+
+    found = list(find_pictures(paths))
+    if not found:
+        named = ", ".join(map(str, paths))
+        raise ConvtraceError(f"{named}: no pictures found there; name pictures, or folders of them")
+    return found
+
+
+def model_path(model: str | None) -> Path:
+    """Return the file of a model.
+
+    Parameters
+    ----------
+    model : str or None
+        A path, or "bundled"; None is the bundled one.
+
+    Returns
+    -------
+    Path
+    """
+    from convtrace.detection import bundled_path
+
+    if model is None or (model == BUNDLED_NAME and not Path(model).exists()):
+        return bundled_path()
+    return Path(model)
+
+
+def load_detector(model: str | None) -> Detector:
+    """Load a model, and tell what it has to remark.
+
+    Parameters
+    ----------
+    model : str or None
+        As for `model_path`.
+
+    Returns
+    -------
+    Detector
+
+    Raises
+    ------
+    ModelError
+        Where it cannot be used.
+    """
+    from convtrace.cli.console import say
+    from convtrace.detection import Detector, bundled, bundled_path
+
+    path = model_path(model)
+    detector = bundled() if path == bundled_path() else Detector.load(path)
+    for note in detector.notes_:
+        say(f"note: {note}")
+    return detector

@@ -1,0 +1,80 @@
+"""``convtrace evaluate``: a detector on a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from convtrace.cli.arguments import DatasetPath, Layout, Workers, load_detector
+from convtrace.cli.codes import UNREADABLE_INPUTS
+from convtrace.cli.console import Screen, compile_if_needed, complain_of_inputs, progress, say
+
+__all__ = ["evaluate"]
+
+_LISTED_FAILURES = 20
+
+
+def evaluate(
+    dataset: DatasetPath,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="A detector made by `convtrace train`, or 'bundled'.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="The folder for report, tables and figures; made if it is not there.",
+            show_default=False,
+        ),
+    ],
+    degradation: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Measure after this has been done to every picture, such as jpeg-75 or "
+            "rescale-0.8+jpeg-90; may be repeated. Default: none, jpeg-90, jpeg-75, jpeg-50.",
+            show_default=False,
+        ),
+    ] = None,
+    layout: Layout = None,
+    workers: Workers = None,
+) -> None:
+    """Measure a detector on a data set that it was not trained on.
+
+    [bold]Examples[/bold]
+
+    convtrace evaluate pictures/ --model bundled -o results/
+
+    convtrace evaluate test.csv --model my.convtrace -o results/ --degradation none
+    --degradation blur-3
+
+    Exit codes: 0 done; 2 wrong usage; 3 some pictures could not be read and were left out.
+    """
+    from convtrace import datasets, evaluation
+
+    pictures = datasets.load(dataset, layout=layout)
+    detector = load_detector(model)
+    compile_if_needed()
+    attacks = tuple(degradation) if degradation else evaluation.ATTACKS
+    with progress("measuring") as (report, _):
+        found = evaluation.evaluate(
+            pictures, detector, output, degradations=attacks, n_jobs=workers, progress=report
+        )
+    Screen().print(Text(found.summary()))
+    for path in found.files:
+        say(f"wrote {path}")
+    complain_of_inputs(found.errors[:_LISTED_FAILURES], len(found.errors))
+    if found.errors:
+        raise typer.Exit(UNREADABLE_INPUTS)

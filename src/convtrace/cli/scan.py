@@ -1,0 +1,109 @@
+"""``convtrace scan``: a verdict for each picture."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from convtrace.cli.arguments import Paths, Workers, find, load_detector
+from convtrace.cli.codes import INTERRUPTED, UNREADABLE_INPUTS
+from convtrace.cli.console import compile_if_needed, complain_of_inputs, progress, say
+from convtrace.cli.human import Tally, verdict_lines
+
+__all__ = ["Model", "scan"]
+
+_LISTED_FAILURES = 20
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="A detector made by `convtrace train`, instead of the bundled one.",
+        show_default=False,
+    ),
+]
+
+
+def scan(
+    paths: Paths,
+    json_lines: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="One JSON object per picture and line: path, label, probability (of being "
+            "generated, 0 to 1), generator, reasons, error.",
+        ),
+    ] = False,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a CSV file with these columns, the reasons joined by '; '.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Model = None,
+    workers: Workers = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print every reason, not only the first.")
+    ] = False,
+) -> None:
+    """Print a verdict for each picture: real, generated or unsure.
+
+    [bold]Examples[/bold]
+
+    convtrace scan photo.jpg -v
+
+    convtrace scan holiday/ more/*.png --csv verdicts.csv
+
+    convtrace scan holiday/ --json | jq 'select(.label == "generated") | .path'
+
+    Exit codes: 0 done; 2 wrong usage; 3 some pictures could not be read, the rest is done.
+    After Ctrl-C the verdicts so far are in the output.
+    """
+    from convtrace.batch import CsvSink, JsonLinesSink, VerdictSink, scan_many
+
+    found = find(paths)
+    sinks: list[VerdictSink] = []
+    if csv is not None:
+        sinks.append(CsvSink(csv))
+    if json_lines:
+        sinks.append(JsonLinesSink(sys.stdout))
+    detector = load_detector(model)
+    compile_if_needed()
+
+    tally = Tally()
+    failures: list[str] = []
+    try:
+        with ExitStack() as stack:
+            for sink in sinks:
+                stack.enter_context(sink)
+            # On one terminal JSON lines and a bar would run into each other.
+            hidden = json_lines and sys.stdout.isatty()
+            report, screen = stack.enter_context(progress("scanning", hidden=hidden))
+            verdicts = stack.enter_context(closing(scan_many(found, detector, workers=workers)))
+            report(0, len(found))
+            for verdict in verdicts:
+                tally.add(verdict)
+                for sink in sinks:
+                    sink.write(verdict)
+                if not sinks:
+                    screen.print(verdict_lines(verdict, all_reasons=verbose))
+                elif not json_lines and verdict.error is not None:
+                    failures += [verdict.error] if tally.failed <= _LISTED_FAILURES else []
+                report(tally.done, len(found))
+    except KeyboardInterrupt:
+        left = len(found) - tally.done
+        say(f"interrupted after {tally.summary()}; {left} left; the verdicts so far are kept")
+        raise typer.Exit(INTERRUPTED) from None
+    if failures:
+        complain_of_inputs(failures, tally.failed)
+    say(tally.summary())
+    if tally.failed:
+        raise typer.Exit(UNREADABLE_INPUTS)
