@@ -23,7 +23,7 @@ __all__ = ["MAX_PASSES", "TOLERANCE", "Trace", "fit", "is_compiled", "warm_up"]
 TOLERANCE = 1e-6
 """Default largest last step of a coefficient."""
 
-MAX_PASSES = 300
+MAX_PASSES = 500
 """Default number of passes over a plane after which a fit is given up as not converged."""
 
 
@@ -91,7 +91,7 @@ def fit(
         Side N of the kernel in pixels.
     tolerance : float, default 1e-6
         A step that moves no coefficient by more is the last.
-    max_passes : int, default 300
+    max_passes : int, default 500
         Passes over a plane after which it is given up as not converged.
     threads : int, default 1
         Planes fitted at once. The result is the same for any number.
