@@ -16,6 +16,7 @@ from_the_issue = {
     "knn",
     "hist-gradient-boosting",
     "extra-trees",
+    "multilayer-perceptron",
 }
 
 

@@ -53,6 +53,14 @@ def test_support_vectors_that_are_not_there() -> None:
         check_model(model, 4, classes=2)
 
 
+def test_a_perceptron_whose_layers_do_not_meet() -> None:
+    model = fitted("multilayer-perceptron")
+    network = model.steps[-1][1]
+    network.coefs_[1] = network.coefs_[1][:-1]
+    with pytest.raises(ModelError, match="a multilayer perceptron"):
+        check_model(model, 4, classes=2)
+
+
 def test_what_is_no_classifier() -> None:
     with pytest.raises(ModelError, match="dict is no classifier"):
         check_model({}, 4, classes=2)

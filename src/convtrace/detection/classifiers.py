@@ -18,8 +18,9 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from convtrace.descriptors.registry import Registry
@@ -221,3 +222,26 @@ def knn(seed: int) -> Pipeline:  # noqa: ARG001
     """
     # Brute force: trees of points gain nothing in tens of dimensions, and cannot be stored.
     return _scaled(KNeighborsClassifier(5, weights="distance", algorithm="brute"))
+
+
+@register("multilayer-perceptron", aliases=("mlp", "perceptron", "neural-network"))
+def multilayer_perceptron(seed: int) -> Pipeline:
+    """Two hidden layers over features made normal by their ranks.
+
+    Ranks tame the heavy tails of kernels: a coefficient far outside what was trained on
+    counts as the largest seen, no more.
+
+    Parameters
+    ----------
+    seed : int
+        Of the weights, the batches and the sample that the ranks are of.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+    """
+    ranks = QuantileTransformer(
+        n_quantiles=500, output_distribution="normal", subsample=20_000, random_state=seed
+    )
+    network = MLPClassifier((256, 128), alpha=1e-2, max_iter=40, random_state=seed)
+    return Pipeline([("scale", ranks), ("classifier", network)])

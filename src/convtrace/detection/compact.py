@@ -17,6 +17,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 
 __all__ = ["compact"]
@@ -52,6 +53,10 @@ def compact(model: Any) -> Any:
     elif isinstance(last, HistGradientBoostingClassifier):
         # A random generator that only a further fit would use; it cannot be stored.
         last._feature_subsample_rng = None
+    elif isinstance(last, MLPClassifier):
+        # What only a further fit would use, and what it left behind.
+        last._optimizer = last._random_state = last._no_improvement_count = None
+        last.coefs_ = [_to_single(weights) for weights in last.coefs_]
     return model
 
 

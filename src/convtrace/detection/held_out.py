@@ -8,6 +8,7 @@ accuracy comes from these scores.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
@@ -143,7 +145,11 @@ def fit_model(
     last = steps[-1][1] if steps else model
     prefix = f"{steps[-1][0]}__" if steps else ""
     weighted = has_fit_parameter(last, "sample_weight")
-    with _one_openmp_thread():
+    with _one_openmp_thread(), warnings.catch_warnings():
+        # The perceptron is trained for a fixed number of epochs, and ranks take what rows
+        # there are; both would complain of it.
+        warnings.filterwarnings("ignore", "n_quantiles", UserWarning)
+        warnings.filterwarnings("ignore", "Stochastic Optimizer", ConvergenceWarning)
         model.fit(X, y, **({f"{prefix}sample_weight": weights} if weighted else {}))
     model.set_params(**dict.fromkeys(parallel))
     return model

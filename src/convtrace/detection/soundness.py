@@ -7,6 +7,7 @@ of memory. What they follow is checked here once, when a model is loaded.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
@@ -57,6 +59,8 @@ def check_model(model: Any, n_features: int, *, classes: int) -> None:
                 _check_predictor(predictor, n_features)
     elif isinstance(last, SVC):
         _check_svc(last, n_features)
+    elif isinstance(last, MLPClassifier):
+        _check_perceptron(last, n_features)
 
 
 def _require(sound: Any, what: str) -> None:
@@ -109,3 +113,13 @@ def _check_svc(svc: Any, n_features: int) -> None:
     _require(svc.dual_coef_.shape == (n_classes - 1, total), what)
     _require(svc._intercept_.shape == (pairs,), what)
     _require(svc.kernel == "rbf" and not svc._sparse, what)
+
+
+def _check_perceptron(network: Any, n_features: int) -> None:
+    what = "a multilayer perceptron"
+    outputs = 1 if len(network.classes_) == 2 else len(network.classes_)
+    widths = [n_features, *network.hidden_layer_sizes, outputs]
+    _require(network.n_layers_ == len(widths), what)
+    shapes = list(pairwise(widths))
+    _require([weights.shape for weights in network.coefs_] == shapes, what)
+    _require([each.shape for each in network.intercepts_] == [(n,) for n in widths[1:]], what)
