@@ -336,33 +336,53 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         self.members_ = tuple(members)
         scores = np.mean(columns, axis=0)
 
-        options = {"method": self.calibration, "error_rate": self.error_rate}
-        self.calibration_ = calibrate(scores, generated, weights, **options)  # type: ignore[arg-type]
-        self.condition_calibrations_: dict[str, Calibration] = {}
-        for condition in sorted(set(conditions.tolist()) - {""}):
-            rows = conditions == condition
-            fewest = min((generated & rows).sum(), (~generated & rows).sum())
-            if fewest >= _LEAST_ROWS_OF_A_CONDITION:
-                self.condition_calibrations_[condition] = calibrate(
-                    scores[rows],
-                    generated[rows],
-                    weights[rows]
-                    * balanced_weights(generated[rows], balance=self._class_balance()),
-                    **options,  # type: ignore[arg-type]
-                )
+        fit = partial(self._calibrations, scores, generated, weights, conditions)
+        self.calibration_, self.condition_calibrations_ = fit(np.ones(len(codes), dtype=bool))
         fold_of = np.empty(len(codes), dtype=np.intp)
+        probabilities = np.empty(len(codes))
         for number, (_, test) in enumerate(folds):
             fold_of[test] = number
+            # Calibrated on the other folds, so that no row has a part in its own probability.
+            others = np.ones(len(codes), dtype=bool)
+            others[test] = False
+            pooled, single = fit(others)
+            single = single if self.per_condition else {}
+            probabilities[test] = _mapped(scores[test], conditions[test], pooled, single)
         self.held_out_: HeldOut | None = HeldOut(
             generated=generated,
             scores=scores,
-            probabilities=self._probabilities(scores, conditions),
+            probabilities=probabilities,
             weights=weights,
             folds=fold_of,
             generators=generators,
             conditions=conditions,
             groups=groups,
         )
+
+    def _calibrations(
+        self,
+        scores: Floats,
+        generated: NDArray[np.bool_],
+        weights: Floats,
+        conditions: NDArray[np.str_],
+        chosen: NDArray[np.bool_],
+    ) -> tuple[Calibration, dict[str, Calibration]]:
+        """Calibrate some of the held-out rows: all together, and each condition by itself."""
+        options = {"method": self.calibration, "error_rate": self.error_rate}
+        pooled = calibrate(scores[chosen], generated[chosen], weights[chosen], **options)  # type: ignore[arg-type]
+        single = {}
+        for condition in sorted(set(conditions.tolist()) - {""}):
+            rows = chosen & (conditions == condition)
+            fewest = min((generated & rows).sum(), (~generated & rows).sum())
+            if fewest >= _LEAST_ROWS_OF_A_CONDITION:
+                even = balanced_weights(generated[rows], balance=self._class_balance())
+                single[condition] = calibrate(
+                    scores[rows],
+                    generated[rows],
+                    weights[rows] * even,
+                    **options,  # type: ignore[arg-type]
+                )
+        return pooled, single
 
     def _class_balance(self) -> str:
         """Return how to even out a condition that holds more of one class than the whole."""
@@ -685,11 +705,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         return self.condition_calibrations_.get(condition, self.calibration_)
 
     def _probabilities(self, scores: Floats, conditions: NDArray[np.str_]) -> Floats:
-        out = np.empty(len(scores))
-        for condition in np.unique(conditions):
-            rows = conditions == condition
-            out[rows] = self._calibration_for(str(condition)).probability(scores[rows])
-        return out
+        single = self.condition_calibrations_ if self.per_condition else {}
+        return _mapped(scores, conditions, self.calibration_, single)
 
     # ------------------------------------------------------------------ storing
 
@@ -846,6 +863,20 @@ def _classifier_names(spec: str) -> list[str]:
 
 def _margin(scores: Floats) -> Floats:
     return scores[:, 1] - scores[:, 0]
+
+
+def _mapped(
+    scores: Floats,
+    conditions: NDArray[np.str_],
+    pooled: Calibration,
+    single: Mapping[str, Calibration],
+) -> Floats:
+    """Map scores to probabilities, each by the calibration of its condition."""
+    out = np.empty(len(scores))
+    for condition in np.unique(conditions):
+        rows = conditions == condition
+        out[rows] = single.get(str(condition), pooled).probability(scores[rows])
+    return out
 
 
 def _is_feature_table(X: Any) -> bool:
