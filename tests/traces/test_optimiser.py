@@ -53,7 +53,7 @@ def test_a_stride_is_a_power_of_two_of_em_steps_within_reach(least):
     metric = np.eye(9)
     information = definite(9, rng, least)
     gradient = rng.normal(size=9)
-    gradient *= 0.1 * _REACH / np.max(np.abs(gradient))
+    gradient *= 0.2 * _REACH / np.max(np.abs(gradient))
     step = _stride(metric, information, gradient, np.empty((9, 9)))
     counts = 2 ** np.arange(int(np.log2(_MOST_STEPS)) + 1)
     sums = [em_steps(metric, information, gradient, count) for count in counts[:10]]
