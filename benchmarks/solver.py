@@ -26,6 +26,7 @@ from convtrace.traces import _passes, model, reference
 SIDE = 256
 # EM passes after which the reference counts as not converged.
 LIMIT = 2000
+SECTIONS = ["reference", "arithmetic", "sizes", "threads"]
 SPEED_BARS = {3: 25.0, 7: 40.0}
 
 
@@ -187,54 +188,72 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--kernel-size", type=int, nargs="+", default=[3, 5, 7])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--sections", nargs="+", choices=SECTIONS, default=SECTIONS, metavar="SECTION",
+        help="of " + ", ".join(SECTIONS) + "; all by default",
+    )  # fmt: skip
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
 
     traces.warm_up()
     pictures = crops(Path(options.corpus), options.pictures, options.seed)
+    command = f"--pictures {len(pictures)} --seed {options.seed}"
+    if options.sections != SECTIONS:
+        command += " --sections " + " ".join(options.sections)
+    parts = [
+        "# The solver, measured",
+        f"`python benchmarks/solver.py {command}` on {platform.machine()}, "
+        f"{os.cpu_count()} cores, NumPy {np.__version__}.",
+    ]
     with threadpool_limits(1):
-        speed = [against_reference(pictures, size) for size in options.kernel_size]
-        rates = rate_rows(pictures[0][1])
-        sizes = size_rows(pictures, 7)
-        threads = thread_rows(pictures)
-    text = "\n\n".join(
-        [
-            "# The solver, measured",
-            f"`python benchmarks/solver.py --pictures {len(pictures)} --seed {options.seed}` on "
-            f"{platform.machine()}, {os.cpu_count()} cores, NumPy {np.__version__}.",
-            f"## Against the reference, one thread, {SIDE}x{SIDE} crops, one channel\n\n"
-            "The reference is run to the same tolerance as the solver (1e-6), at which it is the "
-            "less accurate of the two; distances are the largest of a coefficient from the "
-            "reference run to 1e-9.",
-            table(
-                [
-                    "N",
-                    "pictures",
-                    "reference, ms",
-                    "solver, ms",
-                    "ratio",
-                    "EM passes, median",
-                    "solver passes, median",
-                    "reference error, median",
-                    "solver error, median",
-                    "99th percentile",
-                    "largest",
-                    "at most 1e-5",
-                    "reference not converged",
-                ],
-                speed,
-            ),
-            "## Rate of arithmetic, one thread\n\nMultiply-adds of the sums over neighbours "
-            "only; exponentials and logarithms come on top.",
-            table(
-                ["work", "multiply-adds a pixel", "ms a pass", "10^9 a second", "of BLAS"], rates
-            ),
-            "## Cost against size, N=7, one thread, one channel",
-            table(["megapixels", "ms", "ms a megapixel", "passes", "converged"], sizes),
-            f"## Threads, N=7, {len(pictures)} pictures",
-            table(["threads", "pictures a second", "times one thread"], threads),
-        ]
-    )
+        if "reference" in options.sections:
+            parts += [
+                f"## Against the reference, one thread, {SIDE}x{SIDE} crops, one channel\n\n"
+                "The reference is run to the same tolerance as the solver (1e-6), at which it is "
+                "the less accurate of the two; distances are the largest of a coefficient from "
+                "the reference run to 1e-9.",
+                table(
+                    [
+                        "N",
+                        "pictures",
+                        "reference, ms",
+                        "solver, ms",
+                        "ratio",
+                        "EM passes, median",
+                        "solver passes, median",
+                        "reference error, median",
+                        "solver error, median",
+                        "99th percentile",
+                        "largest",
+                        "at most 1e-5",
+                        "reference not converged",
+                    ],
+                    [against_reference(pictures, size) for size in options.kernel_size],
+                ),
+            ]
+        if "arithmetic" in options.sections:
+            parts += [
+                "## Rate of arithmetic, one thread\n\nMultiply-adds of the sums over neighbours "
+                "only; exponentials and logarithms come on top.",
+                table(
+                    ["work", "multiply-adds a pixel", "ms a pass", "10^9 a second", "of BLAS"],
+                    rate_rows(pictures[0][1]),
+                ),
+            ]
+        if "sizes" in options.sections:
+            parts += [
+                "## Cost against size, N=7, one thread, one channel",
+                table(
+                    ["megapixels", "ms", "ms a megapixel", "passes", "converged"],
+                    size_rows(pictures, 7),
+                ),
+            ]
+        if "threads" in options.sections:
+            parts += [
+                f"## Threads, N=7, {len(pictures)} pictures",
+                table(["threads", "pictures a second", "times one thread"], thread_rows(pictures)),
+            ]
+    text = "\n\n".join(parts)
     print(text)
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
