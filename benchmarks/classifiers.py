@@ -4,7 +4,7 @@
 
 From the packaged feature table. In every outer fold the candidates are compared on a quarter
 of its training part, by the mean AUC over degradations; the best is trained on the whole
-training part and measured on the fold, which had no say. About ten minutes on two cores.
+training part and measured on the fold, which had no say. About half an hour on two cores.
 """
 
 from __future__ import annotations
