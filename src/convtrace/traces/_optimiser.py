@@ -195,7 +195,7 @@ def _climb(line, width, shifts, theta, inverse, tolerance, budget, precise, line
 
 @compiled(fast=True)
 def _multiply(a, b, out):  # type: ignore[no-untyped-def]
-    """Write the product of two square matrices; the sums run in one order on any machine."""
+    """Write the product of two square matrices, the same for any number of BLAS threads."""
     n = a.shape[0]
     for i in range(n):
         row = out[i]
