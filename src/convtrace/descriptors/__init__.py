@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from convtrace.descriptors.base import Description, Descriptor, centre_crop
 from convtrace.descriptors.cache import DescriptorCache, cache_key, default_cache_folder
+from convtrace.descriptors.co_occurrence import CoOccurrence
 from convtrace.descriptors.convolutional_traces import ConvolutionalTraces
+from convtrace.descriptors.joined import Joined
 from convtrace.descriptors.registry import Registry, UnknownNameError, create, names, register
 
 __all__ = [
+    "CoOccurrence",
     "ConvolutionalTraces",
     "Description",
     "Descriptor",
     "DescriptorCache",
+    "Joined",
     "Registry",
     "UnknownNameError",
     "cache_key",
