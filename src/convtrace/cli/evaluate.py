@@ -64,7 +64,8 @@ def evaluate(
         typer.Option(
             metavar="NAME",
             help="Measure after this has been done to every picture, such as jpeg-75 or "
-            "rescale-0.8+jpeg-90; may be repeated. Default: none, jpeg-90, jpeg-75, jpeg-50. All are listed below.",
+            "rescale-0.8+jpeg-90; may be repeated. Default: none, jpeg-90, jpeg-75, jpeg-50. "
+            "All are listed below.",
             show_default=False,
         ),
     ] = None,

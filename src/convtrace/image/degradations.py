@@ -449,7 +449,10 @@ for _degradation in (
         _rescale,
     ),
     Degradation(
-        "fit-S", "scaled down, Lanczos, until no side is longer than S pixels", r"fit-(\d{1,6})", _fit
+        "fit-S",
+        "scaled down, Lanczos, until no side is longer than S pixels",
+        r"fit-(\d{1,6})",
+        _fit,
     ),
     Degradation("crop-S", "the central window of at most S x S pixels", r"crop-(\d{1,6})", _crop),
     Degradation(
