@@ -17,7 +17,8 @@ import numpy as np
 
 from convtrace import datasets, descriptors
 from convtrace.evaluation import measure, write_table
-from convtrace.evaluation.bundles import BUNDLES
+from convtrace.evaluation.bundles import BUNDLES, facts_path
+from convtrace.evaluation.facts import collect_facts, write_facts
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,6 +31,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int)
     options = parser.parse_args()
     corpus = datasets.load(options.corpus)
+    write_facts(collect_facts(corpus), facts_path())
     failures = 0
     for bundle in BUNDLES[1:]:
         if options.only and bundle.name not in options.only:

@@ -15,7 +15,20 @@ from typing import Any
 from convtrace.evaluation.pairs import LOSSLESS_SUBSETS, MATCHED_SUBSETS
 from convtrace.evaluation.training import BUNDLED, bundled_table_path
 
-__all__ = ["BUNDLES", "EQUALISED", "PEER_DESCRIPTORS", "ROBUSTNESS", "SIZES", "Bundle"]
+__all__ = [
+    "BUNDLES",
+    "EQUALISED",
+    "PEER_DEGRADATIONS",
+    "PEER_DESCRIPTORS",
+    "POOLED_EQUALISED",
+    "ROBUSTNESS",
+    "SIZES",
+    "SIZE_SUBSETS",
+    "TRACES",
+    "Bundle",
+    "facts_path",
+    "options_of",
+]
 
 TRACES = "convolutional-traces"
 
@@ -110,3 +123,32 @@ BUNDLES = (
     ),
 )
 """All packaged tables."""
+
+
+def facts_path() -> Path:
+    """Return the packaged table of the corpus's sizes, formats and qualities.
+
+    Returns
+    -------
+    Path
+    """
+    return bundled_table_path().with_name("corpus-facts.parquet")
+
+
+def options_of(descriptor: str, template: str) -> dict[str, Any]:
+    """Return the descriptor's options for pictures that are not the packaged ones.
+
+    Parameters
+    ----------
+    descriptor, template : str
+        Name of the descriptor, and degradation.
+
+    Returns
+    -------
+    dict
+        Those of the packaged table of the same kind, so that both hold the same numbers; of
+        the first table of the descriptor where there is none of the kind.
+    """
+    same = [bundle for bundle in BUNDLES if bundle.descriptor == descriptor]
+    exact = [bundle for bundle in same if template in bundle.templates]
+    return dict((exact or same)[0].params) if same else {}
