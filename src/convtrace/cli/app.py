@@ -85,7 +85,7 @@ def _callback(
 app.command("scan")(scan.scan)
 app.command("extract")(extract.extract)
 app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
+app.command("evaluate", cls=evaluate.COMMAND)(evaluate.evaluate)
 app.command("audit")(audit.audit)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")

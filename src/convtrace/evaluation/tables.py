@@ -227,7 +227,16 @@ def write_table(table: FeatureTable, path: Path) -> None:
         arrays[str(name)] = pa.array(table.features[:, index].astype(np.float16))
     temporary = path.with_name(path.name + ".tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(arrays), temporary, compression="zstd", compression_level=15)
+    pq.write_table(
+        pa.table(arrays),
+        temporary,
+        compression="zstd",
+        compression_level=15,
+        # A dictionary of numbers that hardly repeat takes more than the numbers; their first
+        # bytes repeat.
+        use_dictionary=list(_COLUMNS),
+        column_encoding=dict.fromkeys(map(str, table.names), "BYTE_STREAM_SPLIT"),
+    )
     temporary.replace(path)
 
 
