@@ -10,15 +10,10 @@ from convtrace.descriptors.autogan_spectrum import AutoganSpectrum
 from convtrace.descriptors.base import Description, Descriptor, centre_crop
 from convtrace.descriptors.cache import DescriptorCache, cache_key, default_cache_folder
 from convtrace.descriptors.co_occurrence import CoOccurrence
-from convtrace.descriptors.convolutional_traces import ConvolutionalTraces
-from convtrace.descriptors.joined import Joined
-from convtrace.descriptors.registry import Registry, UnknownNameError, create, names, register
-
-__all__ = [
-    "CoOccurrence",
 from convtrace.descriptors.colour_co_occurrence import ColourCoOccurrence
 from convtrace.descriptors.convolutional_traces import ConvolutionalTraces
 from convtrace.descriptors.dct_statistics import DctStatistics
+from convtrace.descriptors.joined import Joined
 from convtrace.descriptors.local_binary_patterns import LocalBinaryPatterns
 from convtrace.descriptors.p_map_spectrum import PMapSpectrum
 from convtrace.descriptors.radial_spectrum import RadialSpectrum
@@ -26,6 +21,7 @@ from convtrace.descriptors.registry import Registry, UnknownNameError, create, n
 
 __all__ = [
     "AutoganSpectrum",
+    "CoOccurrence",
     "ColourCoOccurrence",
     "ConvolutionalTraces",
     "DctStatistics",

@@ -73,19 +73,22 @@ class Recipe:
         -------
         dict
         """
-        params = {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in self.descriptor_params.items()
-        }
         return {
             "name": self.name,
             "descriptor": self.descriptor,
-            "descriptor_params": params,
+            "descriptor_params": _plain(self.descriptor_params),
             "classifier": self.classifier,
             "task": self.task,
             "degradations": list(self.degradations),
             "about": self.about,
         }
+
+
+def _plain(value: Any) -> Any:
+    """Return nested mappings and tuples as dictionaries and lists."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 RECIPES: Registry[Recipe] = Registry("recipe")

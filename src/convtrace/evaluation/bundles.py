@@ -12,8 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from convtrace.evaluation.bundled_table import BUNDLED_PARTS, BUNDLED_TABLES
 from convtrace.evaluation.pairs import LOSSLESS_SUBSETS, MATCHED_SUBSETS
-from convtrace.evaluation.training import BUNDLED, bundled_table_path
 
 __all__ = [
     "BUNDLES",
@@ -99,7 +99,7 @@ class Bundle:
     @property
     def path(self) -> Path:
         """The file."""
-        return bundled_table_path().with_name(f"{self.name}.parquet")
+        return BUNDLED_TABLES["traces"].path.with_name(f"{self.name}.parquet")
 
 
 def _traces(name: str, sizes: tuple[int, ...], templates: tuple[str, ...], *subsets: str) -> Bundle:
@@ -108,7 +108,12 @@ def _traces(name: str, sizes: tuple[int, ...], templates: tuple[str, ...], *subs
 
 
 BUNDLES = (
-    Bundle(bundled_table_path().stem, TRACES, BUNDLED.degradations, BUNDLED.descriptor_params),
+    Bundle(
+        BUNDLED_TABLES["traces"].path.stem,
+        TRACES,
+        BUNDLED_TABLES["traces"].degradations,
+        BUNDLED_PARTS[TRACES],
+    ),
     _traces("traces-pooled-equalised", (3, 5, 7), POOLED_EQUALISED),
     _traces("traces-pairs-equalised", (3, 5, 7), (EQUALISED,), *MATCHED_SUBSETS),
     _traces("traces-robustness", (7,), ROBUSTNESS, *LOSSLESS_SUBSETS),
@@ -132,7 +137,7 @@ def facts_path() -> Path:
     -------
     Path
     """
-    return bundled_table_path().with_name("corpus-facts.parquet")
+    return BUNDLED_TABLES["traces"].path.with_name("corpus-facts.parquet")
 
 
 def options_of(descriptor: str, template: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -21,7 +21,7 @@ from convtrace.detection.conditions import of_degradation, of_picture
 from convtrace.errors import DatasetError, ImageError
 from convtrace.image import degradations, read, to_uint8
 
-__all__ = ["FeatureTable", "measure", "read_table", "resolve", "write_table"]
+__all__ = ["FeatureTable", "join_tables", "measure", "read_table", "resolve", "write_table"]
 
 Progress = Callable[[int, int], None]
 _RANGE = re.compile(r"(\d+(?:\.\d+)?)\.\.(\d+(?:\.\d+)?)")
@@ -77,6 +77,39 @@ class FeatureTable:
 
 
 _COLUMNS = tuple(f.name for f in fields(FeatureTable) if f.name not in ("features", "names"))
+
+
+def join_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
+    """Lay the columns of several tables of the same pictures side by side.
+
+    Parameters
+    ----------
+    tables : sequence of FeatureTable
+        Each with one row for a picture and degradation, in any order.
+
+    Returns
+    -------
+    FeatureTable
+        In the order of the first.
+
+    Raises
+    ------
+    DatasetError
+        Where one has other rows, or two have a column of the same name.
+    """
+    first = tables[0]
+    keys = [list(zip(t.picture.tolist(), t.templates.tolist(), strict=True)) for t in tables]
+    blocks = [first.features]
+    for table, of_table in zip(tables[1:], keys[1:], strict=True):
+        place = {key: row for row, key in enumerate(of_table)}
+        if len(place) != len(of_table) or set(place) != set(keys[0]):
+            raise DatasetError("the feature tables are of different pictures or degradations")
+        blocks.append(table.features[[place[key] for key in keys[0]]])
+    names = np.concatenate([table.names for table in tables])
+    if len(set(names.tolist())) != len(names):
+        raise DatasetError("two feature tables have a column of the same name")
+    kept = {name: getattr(first, name) for name in _COLUMNS}
+    return FeatureTable(np.concatenate(blocks, axis=1), names, **kept)
 
 
 def resolve(template: str, key: str) -> str:
