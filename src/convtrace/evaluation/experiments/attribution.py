@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ __all__ = ["EXPERIMENT"]
 SETS = {"7": (7,), "3+5+7": (3, 5, 7), "5": (5,), "3": (3,)}
 
 
-def _one(table: FeatureTable, codes: np.ndarray, quick: bool, seed: int) -> tuple:
+def _one(table: FeatureTable, codes: np.ndarray, quick: bool, seed: int) -> tuple[Any, str]:
     sets = {"7": SETS["7"]} if quick else SETS
     features = {name: kernel_columns(table, sizes) for name, sizes in sets.items()}
     tried = [Candidate(name, clf) for name in sets for clf in ("svm", "lda", "knn")]
@@ -42,7 +43,8 @@ def run(context: Context) -> Result:
     for template in ("none", *POOLED_EQUALISED):
         table = context.store.table(TRACES, template)
         table = table.select((table.labels == "fake") & (table.generators != ""))
-        kinds, groups = table.generators, {}
+        kinds = table.generators
+        groups: dict[str, set[str]] = {}
         for kind, group in zip(kinds.tolist(), table.groups.tolist(), strict=True):
             groups.setdefault(kind, set()).add(group)
         enough = [kind for kind, members in groups.items() if len(members) >= 10]
@@ -54,7 +56,8 @@ def run(context: Context) -> Result:
         for table in tables.values()
     ]  # fmt: skip
     results = run_all(_one, tasks, context.n_jobs)
-    rows, tops = [], []
+    rows: list[tuple[Any, ...]] = []
+    tops: list[float] = []
     for template, (table, codes, *_), (predicted, chosen) in zip(
         tables, tasks, results, strict=True
     ):

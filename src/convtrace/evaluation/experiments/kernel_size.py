@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from convtrace.detection import Table
@@ -27,7 +29,7 @@ __all__ = ["EXPERIMENT"]
 SIZES = (3, 5, 7)
 
 
-def _one(table: FeatureTable, quick: bool, seed: int) -> dict:
+def _one(table: FeatureTable, quick: bool, seed: int) -> dict[tuple[str, int], Any]:
     codes = (table.labels == "fake").astype(np.intp)
     folds = folds_by_group(codes, table.groups, seed=seed)
     features = features_of(table)
@@ -55,14 +57,16 @@ def run(context: Context) -> Result:
         for title in titles
         for size in SIZES
     }
-    rows = tuple((title, *(means[title, size] for size in SIZES)) for title in titles)
+    rows: tuple[Any, ...] = tuple(
+        (title, *(means[title, size] for size in SIZES)) for title in titles
+    )
     by_pair = tuple(
         (pair.name, *(result["RBF SVM", size][0] for size in SIZES))
         for pair, result in zip(pairs, results, strict=True)
     )
     total = sum(len(task[0]) for task in tasks)
     names = ", ".join(pair.name for pair in pairs)
-    table = Table(
+    report = Table(
         "Kernel size by classifier",
         ("classifier", "N = 3", "N = 5", "N = 7"),
         rows,
@@ -84,7 +88,7 @@ def run(context: Context) -> Result:
     )
     gain = means["RBF SVM", 7][0] - means["RBF SVM", 3][0]
     finding = f"From N = 3 to N = 7 the RBF SVM changes by {100 * gain:+.1f} points."
-    return Result((table, detail), (plot,), (finding,))
+    return Result((report, detail), (plot,), (finding,))
 
 
 EXPERIMENT = Experiment(

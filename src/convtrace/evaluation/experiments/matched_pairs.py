@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -89,7 +90,7 @@ def run(context: Context) -> Result:
         found[pair.name, template] = balanced_interval(generated, margin > 0, table.groups)
         curves[pair.name, template] = (generated, margin, table.groups)
         chosen[pair.name, template] = Counter(names).most_common(1)[0]
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for pair in pairs:
         real, fake = counts(curves[pair.name, "none"][0])
         raw, same = found[pair.name, "none"][0], found[pair.name, EQUALISED][0]
@@ -112,7 +113,7 @@ def run(context: Context) -> Result:
         )
     columns = ("pair", "real", "generated", "as the files are", "equalised", "remark",
                "most often chosen", "published")  # fmt: skip
-    table = Table(
+    report = Table(
         "Real against each generator, matched pairs",
         columns,
         tuple(rows),
@@ -127,19 +128,19 @@ def run(context: Context) -> Result:
         "groups.",
         {"curves": [_curve(p, *curves[p.name, "none"], context.seed) for p in pairs]},
     )
-    return Result((table,), (plot,), tuple(findings))
+    return Result((report,), (plot,), tuple(findings))
 
 
 def _curve(
     pair: Pair, generated: np.ndarray, margin: np.ndarray, groups: np.ndarray, seed: int
-) -> dict:
+) -> dict[str, Any]:
     from sklearn.metrics import roc_curve
 
     grid = np.linspace(0, 1, 101)
 
     def on_grid(rows: np.ndarray) -> np.ndarray:
         false, true, _ = roc_curve(generated[rows], margin[rows])
-        return np.interp(grid, false, true)
+        return np.asarray(np.interp(grid, false, true), dtype=np.float64)
 
     rng = np.random.default_rng(seed)
     names, codes = np.unique(groups, return_inverse=True)

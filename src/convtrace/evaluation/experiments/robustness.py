@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from convtrace.detection import Table
@@ -31,8 +33,12 @@ AUGMENTED = BUNDLED.degradations
 
 
 def _one(
-    features: dict[str, np.ndarray], codes: np.ndarray, groups: np.ndarray, tests: tuple, seed: int
-) -> dict:
+    features: dict[str, np.ndarray],
+    codes: np.ndarray,
+    groups: np.ndarray,
+    tests: tuple[str, ...],
+    seed: int,
+) -> dict[tuple[str, str], Any]:
     candidate = Candidate("7", "svm")
     called = {(name, how): np.zeros(len(codes), bool) for name in tests for how in ("clean", "aug")}
     for train, test in folds_by_group(codes, groups, seed=seed):

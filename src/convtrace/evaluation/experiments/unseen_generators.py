@@ -82,9 +82,8 @@ def run(context: Context) -> Result:
         ),
         findings=(
             f"Mean AUC over generators left out: {mean:.3f}; below 0.6: "
-            f"{', '.join(low) or 'none'}. The second table shows by the history of the pictures "
-            "why: an unseen generator in JPEG looks like a photograph to a model that learned "
-            "from generated pictures that were mostly lossless.",
+            f"{', '.join(low) or 'none'}. The second table sets each against photographs of either "
+            "kind of storage.",
         ),
     )
 
