@@ -21,7 +21,8 @@ BELOW = {
 }
 BELOW["batch"] = BELOW["detection"] | {"detection"}
 BELOW["evaluation"] = BELOW["batch"] | {"batch"}
-BELOW["cli"] = BELOW["evaluation"] | {"evaluation"}
+BELOW["report"] = BELOW["evaluation"] | {"evaluation"}
+BELOW["cli"] = BELOW["report"] | {"report"}
 MODULES = sorted(p for p in ROOT.rglob("*.py") if p.parent != ROOT or p.stem in BELOW)
 
 
