@@ -111,10 +111,8 @@ def explain_upload(detector: Detector, upload: Upload, settings: Settings) -> Ex
     # Matplotlib with its fonts is slow to load, and many services never explain.
     from convtrace.report import explain
 
-    # The limits are ours, so the pixels are decoded under them before anything else is.
-    _read(upload, settings)
     try:
-        return explain(upload.data, detector=detector, name=upload.name)
+        return explain(upload.data, detector, upload.name, limits=_limits(settings), threads=1)
     except ImageError as error:
         raise _of_image_error(upload, error) from error
     except MemoryError as error:
@@ -122,18 +120,21 @@ def explain_upload(detector: Detector, upload: Upload, settings: Settings) -> Ex
 
 
 def _read(upload: Upload, settings: Settings) -> Picture:
-    limits = Limits(
-        max_bytes=settings.max_upload_bytes,
-        max_pixels=settings.max_pixels,
-        max_seconds=settings.decode_seconds,
-    )
     try:
-        picture = read(upload.data, limits=limits)
+        picture = read(upload.data, limits=_limits(settings))
     except ImageError as error:
         raise _of_image_error(upload, error) from error
     except MemoryError as error:
         raise _no_memory(upload) from error
     return replace(picture, name=upload.name)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_bytes=settings.max_upload_bytes,
+        max_pixels=settings.max_pixels,
+        max_seconds=settings.decode_seconds,
+    )
 
 
 def _of_image_error(upload: Upload, error: ImageError) -> Unjudgeable:
