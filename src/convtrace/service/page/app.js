@@ -287,7 +287,8 @@ function fill(card, panel, found) {
     find(selector).src = source;
     find(selector).alt = words;
   };
-  picture(".overlay", found.images.overlay, "Heat map over the picture: how well each place follows the trace");
+  picture(".overlay", found.images.overlay, "Heat map over the picture: how likely each part is to be generated");
+  picture(".map", found.images.map, "Posterior map: bright where pixels follow their neighbours by the trace");
   picture(".kernels", found.images.kernels, "The kernels of the red, green and blue channel as heat maps");
   picture(".spectrum", found.images.spectrum, "Spectrum of the posterior map, its peaks marked");
   const under = find(".under");
@@ -300,7 +301,12 @@ function fill(card, panel, found) {
   range.oninput = blend;
   blend();
   zones(card, found.scale);
-  find(".map-words").textContent = "Bright places follow their neighbours by the trace; even brightness over skies, skin and walls is usual in both kinds.";
+  const judged = found.windows.tops.length > 0;
+  find(".slider").hidden = overlay.hidden = !judged;
+  find(".parts-words").textContent = judged
+    ? `Windows of ${found.windows.side} pixels, each judged by itself: a rough guide, since single windows err more often than the whole picture.`
+    : found.windows.reason || "";
+  find(".map-words").textContent = `Bright pixels follow from their neighbours (on average ${percent(found.map.mean)} of 100). Flat places are bright in both kinds of picture; a regular pattern is what generators leave.`;
   const peaks = (found.spectrum.peaks || []).length;
   find(".spectrum-words").textContent = [
     peaks ? `${peaks} peak${peaks === 1 ? "" : "s"} marked: something repeats at a fixed distance, as up-sampling and JPEG blocks do.` : "No peak stands out.",
