@@ -222,7 +222,6 @@ function show(card, verdict) {
   card.find(".number").textContent = number;
   card.find(".bar").setAttribute("aria-label", `On a scale from camera photograph to generated: ${number}`);
   card.find(".marker").style.left = `${100 * verdict.probability}%`;
-  zones(card, null);
   card.find(".why").hidden = false;
   card.find(".why ul").replaceChildren(...verdict.reasons.map((reason) => element("li", reason)));
   card.find(".actions").hidden = false;
@@ -232,15 +231,10 @@ function show(card, verdict) {
 }
 
 function zones(card, scale) {
-  // Where the limits lie depends on the compression; the explanation tells them.
-  const [real, unsure, generated] = [".zone-real", ".zone-unsure", ".zone-generated"].map(card.find);
-  if (scale === null) {
-    real.style.width = generated.style.width = "1.2rem";
-    return;
-  }
-  real.style.width = `${100 * Math.max(0, scale.real_at_or_below)}%`;
-  generated.style.width = `${100 * Math.max(0, 1 - scale.generated_at_or_above)}%`;
-  unsure.title = "between these limits the verdict is unsure";
+  // Where the verdict turns depends on the compression; the explanation tells the limits.
+  card.find(".bar").classList.add("known");
+  card.find(".zone-real").style.width = `${100 * Math.max(0, scale.real_at_or_below)}%`;
+  card.find(".zone-generated").style.width = `${100 * Math.max(0, 1 - scale.generated_at_or_above)}%`;
 }
 
 // ------------------------------------------------------------------ evidence
