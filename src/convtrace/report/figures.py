@@ -42,6 +42,7 @@ _STYLE = (
     "<style>svg{--ink:#1b1f24;--faint:#8a9099}"
     "@media(prefers-color-scheme:dark){svg{--ink:#e8eaed;--faint:#7d848d}}</style>"
 )
+_MINUS = "\N{MINUS SIGN}"
 _CHANNEL_NAMES = {"r": "red", "g": "green", "b": "blue"}
 
 
@@ -186,7 +187,7 @@ def kernels_figure(explanation: Explanation) -> Figure:
     with mpl.rc_context(_style(_INK, _FAINT)):
         figure = _figure(8, 8.4)
         grid = figure.subplots(len(CHANNELS), len(columns))
-        shown = None
+        shown: Any = None
         for row, channel in enumerate(CHANNELS):
             for column, (title, kernels) in enumerate(columns):
                 axes = grid[row, column]
@@ -209,16 +210,16 @@ def kernels_figure(explanation: Explanation) -> Figure:
 
 
 def coefficient(value: float) -> str:
-    """Write a coefficient shortly.
+    r"""Write a coefficient shortly.
 
     Examples
     --------
     >>> coefficient(-0.0712), coefficient(1.034), coefficient(0.001)
-    ('−.07', '1.03', '.00')
+    ('\u2212.07', '1.03', '.00')
     """
     text = f"{abs(value):.2f}"
     text = text.removeprefix("0")
-    return ("−" if value < 0 and text.strip(".0") else "") + text
+    return (_MINUS if value < 0 and text.strip(".0") else "") + text
 
 
 def position_figure(explanation: Explanation) -> Figure:
@@ -282,12 +283,12 @@ def telling_features(explanation: Explanation, most: int = 12) -> list[Feature]:
 
 
 def feature_words(name: str) -> str:
-    """Name a number of the trace for people.
+    r"""Name a number of the trace for people.
 
     Examples
     --------
     >>> feature_words("ct7_r_-1_+0"), feature_words("ct7_b_log_sigma")
-    ('red, row −1, column 0', 'blue, log of sigma')
+    ('red, row \u22121, column 0', 'blue, log of sigma')
     """
     _, channel, *rest = name.split("_")
     colour = _CHANNEL_NAMES[channel]
@@ -295,7 +296,7 @@ def feature_words(name: str) -> str:
         words = {"log_sigma": "log of sigma", "log_likelihood": "log-likelihood"}
         key = "_".join(rest)
         return f"{colour}, {words.get(key, key)}"
-    row, column = (f"{int(one):+d}".replace("-", "−").replace("+0", "0") for one in rest)
+    row, column = (f"{int(one):+d}".replace("-", _MINUS).replace("+0", "0") for one in rest)
     return f"{colour}, row {row}, column {column}"
 
 
