@@ -192,7 +192,7 @@ def kernels_figure(explanation: Explanation) -> Figure:
             for column, (title, kernels) in enumerate(columns):
                 axes = grid[row, column]
                 kernel = kernels[row]
-                shown = axes.imshow(kernel, cmap="PuOr", vmin=-limit, vmax=limit)
+                shown = axes.imshow(kernel, cmap="PuOr_r", vmin=-limit, vmax=limit)
                 for (i, j), value in np.ndenumerate(kernel):
                     centre = i == j == len(kernel) // 2
                     ink = "white" if abs(value) > 0.55 * limit else "black"
