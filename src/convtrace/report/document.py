@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
@@ -44,7 +43,7 @@ def render_pdf(explanation: Explanation) -> bytes:
     bytes
     """
     stream = io.BytesIO()
-    with mpl.rc_context(_STYLE):
+    with figures.drawing(_STYLE):
         about = {"Title": explanation.name, "Creator": "convtrace", "CreationDate": None}
         with PdfPages(stream, metadata=about) as pages:
             for page in _pages(explanation):
@@ -67,7 +66,7 @@ def render_png(explanation: Explanation, *, dpi: int = 100) -> bytes:
     bytes
     """
     sheets = []
-    with mpl.rc_context(_STYLE):
+    with figures.drawing(_STYLE):
         for page in _pages(explanation):
             FigureCanvasAgg(page)
             stream = io.BytesIO()

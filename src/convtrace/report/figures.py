@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from convtrace.report.explanation import Explanation, Feature
 
 __all__ = [
+    "drawing",
     "features_figure",
     "kernel_limit",
     "kernels_figure",
@@ -44,6 +48,26 @@ _STYLE = (
 )
 _MINUS = "\N{MINUS SIGN}"
 _CHANNEL_NAMES = {"r": "red", "g": "green", "b": "blue"}
+
+
+# Matplotlib's settings belong to the whole process: two threads that change them for a while
+# would put back each other's.
+_DRAWING = threading.RLock()
+
+
+@contextmanager
+def drawing(settings: dict[str, Any]) -> Iterator[None]:
+    """Change Matplotlib's settings for a while, one thread at a time.
+
+    Parameters
+    ----------
+    settings : dict
+        As for ``matplotlib.rc_context``.
+    """
+    with _DRAWING, mpl.rc_context(settings), warnings.catch_warnings():
+        # A file name may be in a script that the font lacks: boxes are drawn instead.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
 
 
 def _style(ink: str, faint: str) -> dict[str, Any]:
@@ -82,7 +106,9 @@ def png(figure: Figure, *, dpi: int = 110) -> bytes:
     """
     FigureCanvasAgg(figure)
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
+    about = {"Software": None}
+    with drawing({}):
+        figure.savefig(stream, format="png", dpi=dpi, facecolor="white", metadata=about)
     return stream.getvalue()
 
 
@@ -101,7 +127,7 @@ def svg_data(figure: Figure) -> str:
     """
     FigureCanvasSVG(figure)
     stream = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "convtrace"}):
+    with drawing({"svg.fonttype": "none", "svg.hashsalt": "convtrace"}):
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     text = stream.getvalue()
     text = text.replace(_INK, "var(--ink)").replace(_FAINT, "var(--faint)")
@@ -118,7 +144,7 @@ def _figure(width: float, height: float) -> Figure:
 def scale_figure(explanation: Explanation) -> Figure:
     """Draw the probability on its scale, between held-out pictures of both classes."""
     calibration = explanation.calibration
-    with mpl.rc_context(_style(_INK, _FAINT)):
+    with drawing(_style(_INK, _FAINT)):
         figure = _figure(6, 2.1)
         axes = figure.add_subplot()
         low, high = calibration.low, calibration.high
@@ -184,7 +210,7 @@ def kernels_figure(explanation: Explanation) -> Figure:
         ),
     )
     limit = kernel_limit(explanation)
-    with mpl.rc_context(_style(_INK, _FAINT)):
+    with drawing(_style(_INK, _FAINT)):
         figure = _figure(8, 8.4)
         grid = figure.subplots(len(CHANNELS), len(columns))
         shown: Any = None
@@ -231,7 +257,7 @@ def position_figure(explanation: Explanation) -> Figure:
     low, high = low - margin, high + margin
     x, y = np.clip(explanation.position, low, high)
     outside = (x, y) != explanation.position
-    with mpl.rc_context(_style(_INK, _FAINT)):
+    with drawing(_style(_INK, _FAINT)):
         figure = _figure(6, 4.4)
         axes = figure.add_subplot()
         for label, colour, marker, name in (
@@ -303,7 +329,7 @@ def feature_words(name: str) -> str:
 def features_figure(explanation: Explanation) -> Figure:
     """Draw the most telling numbers as marks on the ranges of both classes."""
     features = telling_features(explanation)
-    with mpl.rc_context(_style(_INK, _FAINT)):
+    with drawing(_style(_INK, _FAINT)):
         figure = _figure(6, 0.34 * len(features) + 1.1)
         axes = figure.add_subplot()
         for place, one in enumerate(features):
@@ -337,7 +363,7 @@ def features_figure(explanation: Explanation) -> Figure:
 
 def spectrum_figure(explanation: Explanation) -> Figure:
     """Draw the spectrum of the posterior map, its peaks marked."""
-    with mpl.rc_context(_style(_INK, _FAINT)):
+    with drawing(_style(_INK, _FAINT)):
         figure = _figure(5.2, 4.6)
         axes = figure.add_subplot()
         if explanation.power is None:
@@ -372,7 +398,7 @@ def spectrum_figure(explanation: Explanation) -> Figure:
 
 def map_figure(explanation: Explanation) -> Figure:
     """Draw the posterior map with its scale."""
-    with mpl.rc_context(_style(_INK, _FAINT)):
+    with drawing(_style(_INK, _FAINT)):
         figure = _figure(5.2, 4.6)
         axes = figure.add_subplot()
         values = np.asarray(Image.open(io.BytesIO(explanation.map_png)), dtype=float) / 255
@@ -388,7 +414,7 @@ def windows_figure(explanation: Explanation) -> Figure:
     overlay = Image.open(io.BytesIO(explanation.overlay_png)).resize(preview.size)
     both = preview.convert("L").convert("RGB")
     both.paste(overlay, mask=overlay.getchannel("A"))
-    with mpl.rc_context(_style(_INK, _FAINT)):
+    with drawing(_style(_INK, _FAINT)):
         figure = _figure(7.2, 3.4)
         for axes, shown, title in zip(
             figure.subplots(1, 2), _as_arrays((preview, both)), ("the picture", "by windows"),

@@ -21,7 +21,7 @@ from convtrace._version import __version__
 from convtrace.batch import OutputError, check_output_file, engines, judged
 from convtrace.batch.output import temporary_beside
 from convtrace.detection import Detector, Verdict
-from convtrace.errors import ConvtraceError
+from convtrace.errors import ConvtraceError, ImageError
 from convtrace.image import Picture
 from convtrace.report.explanation import explain
 from convtrace.report.html import environment
@@ -128,14 +128,12 @@ def _row(detector: Detector, explanations: Path | None, path: str | os.PathLike[
         return Row(verdict)
     link = ""
     if explanations is not None and verdict.error is None:
-        link = _explanation_name(path)
-        write_report(_explained(path, detector), explanations / link)
+        # One thread each: the pictures beside it keep the other cores busy.
+        with contextlib.suppress(ImageError):  # judged, but smaller than the kernels compared
+            explanation = explain(path, detector, threads=1)
+            link = _explanation_name(path)
+            write_report(explanation, explanations / link)
     return _row_of(verdict, picture, link)
-
-
-def _explained(path: str | os.PathLike[str], detector: Detector) -> Any:
-    # One thread each: the pictures beside it keep the other cores busy.
-    return explain(path, detector, threads=1)
 
 
 def _row_of(verdict: Verdict, picture: Picture, link: str) -> Row:
