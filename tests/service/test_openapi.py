@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 
 from convtrace.service import Settings, create_app
 
@@ -15,19 +15,24 @@ def schema(service):
     return schemathesis.openapi.from_url(f"{service.url}/openapi.json")
 
 
-lazy = schemathesis.pytest.from_fixture("schema")
-
-
-@lazy.parametrize()
-@settings(
-    max_examples=15,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
+@pytest.mark.parametrize(
+    "path", ["/v1/scan", "/v1/explain", "/v1/models", "/healthz", "/readyz", "/metrics"]
 )
-def test_answers_as_described(case):
-    case.call_and_validate(timeout=60)
+def test_answers_as_described(schema, path):
+    for operation in schema[path].values():
+
+        @given(case=operation.as_strategy())
+        @settings(
+            max_examples=15,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        def check(case):
+            case.call_and_validate(timeout=60)
+
+        check()
 
 
 def test_description_is_complete(detector):

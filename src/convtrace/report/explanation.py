@@ -316,7 +316,7 @@ def explain(
         Where the picture cannot be read, or is too small to be measured.
     """
     picture, data = _read(source, limits)
-    title = shown(name if name is not None else picture.name)
+    title = shown(_title(source) if name is None else name)
     detector = bundled() if detector is None else detector
     verdict = detector.verdict(picture)
     condition = of_picture(picture)
@@ -374,6 +374,10 @@ def explain(
         overlay_png=pictures.overlay_png(picture, windows),
         map_png=pictures.grey_png(mean_map),
     )
+
+
+def _title(source: str | os.PathLike[str] | bytes) -> str:
+    return "<bytes>" if isinstance(source, bytes) else Path(source).name
 
 
 def _read(source: str | os.PathLike[str] | bytes, limits: Limits | None) -> tuple[Picture, bytes]:

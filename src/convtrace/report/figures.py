@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from convtrace.report.explanation import Explanation, Feature
 
 __all__ = [
+    "drawing",
     "features_figure",
     "kernel_limit",
     "kernels_figure",
@@ -42,7 +46,28 @@ _STYLE = (
     "<style>svg{--ink:#1b1f24;--faint:#8a9099}"
     "@media(prefers-color-scheme:dark){svg{--ink:#e8eaed;--faint:#7d848d}}</style>"
 )
+_MINUS = "\N{MINUS SIGN}"
 _CHANNEL_NAMES = {"r": "red", "g": "green", "b": "blue"}
+
+
+# Matplotlib's settings belong to the whole process: two threads that change them for a while
+# would put back each other's.
+_DRAWING = threading.RLock()
+
+
+@contextmanager
+def drawing(settings: dict[str, Any]) -> Iterator[None]:
+    """Change Matplotlib's settings for a while, one thread at a time.
+
+    Parameters
+    ----------
+    settings : dict
+        As for ``matplotlib.rc_context``.
+    """
+    with _DRAWING, mpl.rc_context(settings), warnings.catch_warnings():
+        # A file name may be in a script that the font lacks: boxes are drawn instead.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
 
 
 def _style(ink: str, faint: str) -> dict[str, Any]:
@@ -81,7 +106,9 @@ def png(figure: Figure, *, dpi: int = 110) -> bytes:
     """
     FigureCanvasAgg(figure)
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
+    about = {"Software": None}
+    with drawing({}):
+        figure.savefig(stream, format="png", dpi=dpi, facecolor="white", metadata=about)
     return stream.getvalue()
 
 
@@ -100,7 +127,7 @@ def svg_data(figure: Figure) -> str:
     """
     FigureCanvasSVG(figure)
     stream = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "convtrace"}):
+    with drawing({"svg.fonttype": "none", "svg.hashsalt": "convtrace"}):
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     text = stream.getvalue()
     text = text.replace(_INK, "var(--ink)").replace(_FAINT, "var(--faint)")
@@ -117,7 +144,7 @@ def _figure(width: float, height: float) -> Figure:
 def scale_figure(explanation: Explanation) -> Figure:
     """Draw the probability on its scale, between held-out pictures of both classes."""
     calibration = explanation.calibration
-    with mpl.rc_context(_style(_INK, _FAINT)):
+    with drawing(_style(_INK, _FAINT)):
         figure = _figure(6, 2.1)
         axes = figure.add_subplot()
         low, high = calibration.low, calibration.high
@@ -183,15 +210,15 @@ def kernels_figure(explanation: Explanation) -> Figure:
         ),
     )
     limit = kernel_limit(explanation)
-    with mpl.rc_context(_style(_INK, _FAINT)):
+    with drawing(_style(_INK, _FAINT)):
         figure = _figure(8, 8.4)
         grid = figure.subplots(len(CHANNELS), len(columns))
-        shown = None
+        shown: Any = None
         for row, channel in enumerate(CHANNELS):
             for column, (title, kernels) in enumerate(columns):
                 axes = grid[row, column]
                 kernel = kernels[row]
-                shown = axes.imshow(kernel, cmap="PuOr", vmin=-limit, vmax=limit)
+                shown = axes.imshow(kernel, cmap="PuOr_r", vmin=-limit, vmax=limit)
                 for (i, j), value in np.ndenumerate(kernel):
                     centre = i == j == len(kernel) // 2
                     ink = "white" if abs(value) > 0.55 * limit else "black"
@@ -209,16 +236,16 @@ def kernels_figure(explanation: Explanation) -> Figure:
 
 
 def coefficient(value: float) -> str:
-    """Write a coefficient shortly.
+    r"""Write a coefficient shortly.
 
     Examples
     --------
     >>> coefficient(-0.0712), coefficient(1.034), coefficient(0.001)
-    ('−.07', '1.03', '.00')
+    ('\u2212.07', '1.03', '.00')
     """
     text = f"{abs(value):.2f}"
     text = text.removeprefix("0")
-    return ("−" if value < 0 and text.strip(".0") else "") + text
+    return (_MINUS if value < 0 and text.strip(".0") else "") + text
 
 
 def position_figure(explanation: Explanation) -> Figure:
@@ -230,7 +257,7 @@ def position_figure(explanation: Explanation) -> Figure:
     low, high = low - margin, high + margin
     x, y = np.clip(explanation.position, low, high)
     outside = (x, y) != explanation.position
-    with mpl.rc_context(_style(_INK, _FAINT)):
+    with drawing(_style(_INK, _FAINT)):
         figure = _figure(6, 4.4)
         axes = figure.add_subplot()
         for label, colour, marker, name in (
@@ -282,12 +309,12 @@ def telling_features(explanation: Explanation, most: int = 12) -> list[Feature]:
 
 
 def feature_words(name: str) -> str:
-    """Name a number of the trace for people.
+    r"""Name a number of the trace for people.
 
     Examples
     --------
     >>> feature_words("ct7_r_-1_+0"), feature_words("ct7_b_log_sigma")
-    ('red, row −1, column 0', 'blue, log of sigma')
+    ('red, row \u22121, column 0', 'blue, log of sigma')
     """
     _, channel, *rest = name.split("_")
     colour = _CHANNEL_NAMES[channel]
@@ -295,14 +322,14 @@ def feature_words(name: str) -> str:
         words = {"log_sigma": "log of sigma", "log_likelihood": "log-likelihood"}
         key = "_".join(rest)
         return f"{colour}, {words.get(key, key)}"
-    row, column = (f"{int(one):+d}".replace("-", "−").replace("+0", "0") for one in rest)
+    row, column = (f"{int(one):+d}".replace("-", _MINUS).replace("+0", "0") for one in rest)
     return f"{colour}, row {row}, column {column}"
 
 
 def features_figure(explanation: Explanation) -> Figure:
     """Draw the most telling numbers as marks on the ranges of both classes."""
     features = telling_features(explanation)
-    with mpl.rc_context(_style(_INK, _FAINT)):
+    with drawing(_style(_INK, _FAINT)):
         figure = _figure(6, 0.34 * len(features) + 1.1)
         axes = figure.add_subplot()
         for place, one in enumerate(features):
@@ -336,7 +363,7 @@ def features_figure(explanation: Explanation) -> Figure:
 
 def spectrum_figure(explanation: Explanation) -> Figure:
     """Draw the spectrum of the posterior map, its peaks marked."""
-    with mpl.rc_context(_style(_INK, _FAINT)):
+    with drawing(_style(_INK, _FAINT)):
         figure = _figure(5.2, 4.6)
         axes = figure.add_subplot()
         if explanation.power is None:
@@ -371,7 +398,7 @@ def spectrum_figure(explanation: Explanation) -> Figure:
 
 def map_figure(explanation: Explanation) -> Figure:
     """Draw the posterior map with its scale."""
-    with mpl.rc_context(_style(_INK, _FAINT)):
+    with drawing(_style(_INK, _FAINT)):
         figure = _figure(5.2, 4.6)
         axes = figure.add_subplot()
         values = np.asarray(Image.open(io.BytesIO(explanation.map_png)), dtype=float) / 255
@@ -387,7 +414,7 @@ def windows_figure(explanation: Explanation) -> Figure:
     overlay = Image.open(io.BytesIO(explanation.overlay_png)).resize(preview.size)
     both = preview.convert("L").convert("RGB")
     both.paste(overlay, mask=overlay.getchannel("A"))
-    with mpl.rc_context(_style(_INK, _FAINT)):
+    with drawing(_style(_INK, _FAINT)):
         figure = _figure(7.2, 3.4)
         for axes, shown, title in zip(
             figure.subplots(1, 2), _as_arrays((preview, both)), ("the picture", "by windows"),

@@ -32,7 +32,7 @@ __all__ = [
     "KERNEL_SIZE",
     "LEVELS",
     "Condition",
-    "References",
+    "ReferenceSet",
     "feature_names",
     "numbers_of",
     "references",
@@ -128,7 +128,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class References:
+class ReferenceSet:
     """All conditions.
 
     Attributes
@@ -177,10 +177,14 @@ class References:
                 kind = np.float32 if array in ("axes", "centre") else np.float16
                 arrays[f"{name}/{array}"] = getattr(found, array).astype(kind)
         with Path(path).open("wb") as file:
-            np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
+            np.savez_compressed(
+                file,
+                about=np.array(json.dumps(about)),
+                **arrays,  # type: ignore[arg-type]
+            )
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> References:
+    def load(cls, path: str | os.PathLike[str]) -> ReferenceSet:
         """Read the file.
 
         Parameters
@@ -190,9 +194,7 @@ class References:
 
         Returns
         -------
-
-        References
-        ----------
+        ReferenceSet
 
         Raises
         ------
@@ -232,16 +234,14 @@ def references_path() -> Path:
 
 
 @lru_cache(maxsize=1)
-def references() -> References:
+def references() -> ReferenceSet:
     """Load the packaged reference data, once in a process.
 
     Returns
     -------
-
-    References
-    ----------
+    ReferenceSet
     """
-    return References.load(references_path())
+    return ReferenceSet.load(references_path())
 
 
 def feature_names() -> tuple[str, ...]:
@@ -285,7 +285,7 @@ def numbers_of(trace: Trace) -> Floats:
     return np.concatenate([trace.vector, statistics.ravel()])
 
 
-def summarise(table: FeatureTable, *, seed: int = 0) -> References:
+def summarise(table: FeatureTable, *, seed: int = 0) -> ReferenceSet:
     """Condense a feature table.
 
     Parameters
@@ -297,9 +297,7 @@ def summarise(table: FeatureTable, *, seed: int = 0) -> References:
 
     Returns
     -------
-
-    References
-    ----------
+    ReferenceSet
         Of the pictures as they are and saved as JPEG, not of rescaled ones: those have
         traces of their own.
 
@@ -323,7 +321,7 @@ def summarise(table: FeatureTable, *, seed: int = 0) -> References:
             found[name] = _summarise_condition(
                 table.features[rows][:, columns].astype(np.float64), table.select(rows), seed
             )
-    return References(found)
+    return ReferenceSet(found)
 
 
 def _summarise_condition(values: Floats, table: FeatureTable, seed: int) -> Condition:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from convtrace.detection import Detector
-from convtrace.image import Picture
+from convtrace.detection import Detector, Examination
+from convtrace.image import Picture, Pixels
 
 __all__ = ["LEAST_SIDES", "MOST_WINDOWS", "WINDOW", "Windows", "starts", "windowed"]
 
@@ -72,7 +72,7 @@ def starts(length: int, count: int) -> tuple[int, ...]:
     Examples
     --------
     >>> starts(256, 6), starts(1000, 4)
-    ((0, 64, 128), (0, 288, 576, 872))
+    ((0, 64, 128), (0, 288, 584, 872))
     """
     room = (length - WINDOW) // _GRID
     wanted = min(count, room * _GRID // (WINDOW // 2) + 1)
@@ -114,18 +114,18 @@ def windowed(
     tops = starts(picture.height, max(1, most // len(lefts)))
     corners = [(top, left) for top in tops for left in lefts]
 
-    def examine(corner: tuple[int, int]) -> object:
+    def examine(corner: tuple[int, int]) -> Examination:
         top, left = corner
-        pixels = picture.pixels[top : top + WINDOW, left : left + WINDOW]
+        pixels: Pixels = picture.pixels[top : top + WINDOW, left : left + WINDOW]
         # The rest of the picture stays: its compression decides on the calibration.
-        return detector.examine(replace(picture, pixels=np.ascontiguousarray(pixels)))
+        return detector.examine(replace(picture, pixels=pixels.copy()))
 
     with ThreadPoolExecutor(threads) as pool:
         found = list(pool.map(examine, corners))
-    verdicts = detector.judge(found)  # type: ignore[arg-type]
+    verdicts = detector.judge(found)
     shape = (len(tops), len(lefts))
     probabilities = [
-        np.nan if examined.problems else verdict.probability  # type: ignore[attr-defined]
+        np.nan if examined.problems else verdict.probability
         for examined, verdict in zip(found, verdicts, strict=True)
     ]
     return Windows(
