@@ -100,6 +100,9 @@ def main() -> None:
                 name = f"page-several-{size}-{scheme}.png" if options.all else "page.png"
                 save(page, options.output / name, whole=options.all)
                 page.reload()
+            if not options.all and size == "desktop":
+                page.close()
+                continue
             page.set_input_files("#files", str(chosen))
             expect(page.locator(".evidence .kernels")).to_be_visible(timeout=1000 * SECONDS)
             page.wait_for_load_state("networkidle")
