@@ -386,7 +386,13 @@ def _add_problems(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _fault(request: Request, _error: Exception) -> Response:
         return answer(
-            request, Problem(500, "A fault of the service; its log has more under request_id.")
+            request,
+            Problem(
+                500,
+                "A fault of the service; its log has more under request_id.",
+                # Uvicorn closes the connection after a fault; the client must know.
+                headers={"Connection": "close"},
+            ),
         )
 
 
