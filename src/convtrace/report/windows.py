@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,15 @@ class Windows:
     probabilities: NDArray[np.float64]
     labels: NDArray[np.str_]
     reason: str = ""
+
+    @property
+    def apart(self) -> bool:
+        """Whether there are places between the windows that no window covers."""
+        return any(
+            after - before > WINDOW
+            for places in (self.tops, self.lefts)
+            for before, after in pairwise(places)
+        )
 
     @classmethod
     def none(cls, reason: str) -> Windows:
