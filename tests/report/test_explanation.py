@@ -84,6 +84,19 @@ def test_a_small_picture_says_that_it_is_too_small(hostile):
     assert overlay.getextrema()[3] == (0, 0)
 
 
+def test_windows_that_lie_apart_are_drawn_as_samples():
+    found = explain(encoded(scene(640, 640)), most_windows=4)
+    assert found.windows.apart
+    assert found.windows.tops == found.windows.lefts == (0, 512)
+    opacity = np.asarray(Image.open(io.BytesIO(found.overlay_png)))[..., 3].astype(float)
+    for row, place in ((0, 60), (1, 580)):
+        probability = found.windows.probabilities[row, 0]
+        assert opacity[place, 60] == round(215 * abs(probability - 0.5) * 2)
+        # 70 pixels farther in no window measures.
+        inside = 60 + 140 if row == 0 else 580 - 140
+        assert opacity[inside, 60] == pytest.approx(0.45 * opacity[place, 60], abs=1)
+
+
 def test_a_turned_picture_has_a_turned_overlay_and_preview():
     exif = Image.Exif()
     exif[274] = 6

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 import subprocess
+import xml.etree.ElementTree
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -94,6 +96,21 @@ def test_tells_what_the_issue_asks_for(photograph, pages):
     ):
         assert told in words
     assert len([t for t in pages["photograph"].all("table") if t.get("class") == "kernel"]) >= 9
+
+
+def test_plots_follow_light_and_dark(pages):
+    plots = [
+        base64.b64decode(image["src"].partition(",")[2]).decode()
+        for image in pages["photograph"].all("img")
+        if image["src"].startswith("data:image/svg+xml")
+    ]
+    assert len(plots) == 4
+    for plot in plots:
+        assert "prefers-color-scheme:dark" in plot
+        assert "var(--ink)" in plot
+        assert "#010203" not in plot
+        assert "<!DOCTYPE" not in plot.partition("<svg")[2]
+        assert xml.etree.ElementTree.fromstring(plot.encode()).tag.endswith("svg")  # noqa: S314
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pillow_heif
 import pytest
 from PIL import Image, PngImagePlugin
 
@@ -50,6 +51,15 @@ def test_damage_is_told_and_does_not_stop_the_rest():
     found = provenance(b"\x89PNG\r\n\x1a\n" + b"junk", "PNG")
     assert [one.name for one in found] == ["metadata"]
     assert provenance(b"", "array") == ()
+
+
+def test_exif_of_a_heif():
+    pillow_heif.register_heif_opener()
+    exif = Image.Exif()
+    exif[271] = "Maker"
+    data = encoded(Image.new("RGB", (64, 64)), "HEIF", exif=exif.tobytes())
+    found = {(one.group, one.name): one.value for one in provenance(data, "HEIF")}
+    assert found["EXIF", "Make"] == "Maker"
 
 
 def test_content_credentials_are_only_noticed():

@@ -43,8 +43,9 @@ _REAL, _GENERATED = "#0072B2", "#D55E00"
 # Stands for the colour of text, which in the SVG follows the reader's light or dark.
 _INK, _FAINT = "#010203", "#020304"
 _STYLE = (
-    "<style>svg{--ink:#1b1f24;--faint:#8a9099}"
-    "@media(prefers-color-scheme:dark){svg{--ink:#e8eaed;--faint:#7d848d}}</style>"
+    "<style>svg{--ink:#1b1f24;--faint:#8a9099;--real:#0072b2;--generated:#d55e00}"
+    "@media(prefers-color-scheme:dark){svg{--ink:#e8eaed;--faint:#7d848d;--real:#6bb6ee;"
+    "--generated:#ff9a57}}</style>"
 )
 _MINUS = "\N{MINUS SIGN}"
 _CHANNEL_NAMES = {"r": "red", "g": "green", "b": "blue"}
@@ -130,8 +131,13 @@ def svg_data(figure: Figure) -> str:
     with drawing({"svg.fonttype": "none", "svg.hashsalt": "convtrace"}):
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     text = stream.getvalue()
-    text = text.replace(_INK, "var(--ink)").replace(_FAINT, "var(--faint)")
-    # Family names of the machine that draws mean nothing on the one that shows.
+    for colour, name in (
+        (_INK, "ink"),
+        (_FAINT, "faint"),
+        (_REAL, "real"),
+        (_GENERATED, "generated"),
+    ):
+        text = text.replace(colour.lower(), f"var(--{name})")
     head, tag, rest = text.partition("<defs>")
     text = f"{head}{_STYLE}{tag}{rest}"
     return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
@@ -145,7 +151,7 @@ def scale_figure(explanation: Explanation) -> Figure:
     """Draw the probability on its scale, between held-out pictures of both classes."""
     calibration = explanation.calibration
     with drawing(_style(_INK, _FAINT)):
-        figure = _figure(6, 2.1)
+        figure = _figure(5.4, 2.1)
         axes = figure.add_subplot()
         low, high = calibration.low, calibration.high
         for left, right, colour, name in (
@@ -180,7 +186,7 @@ def scale_figure(explanation: Explanation) -> Figure:
         axes.set(xlim=(0, 1), xlabel="probability of being generated", ylabel="% of pictures")
         axes.set_ylim(bottom=0)
         figure.legend(
-            *axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8,
+            *axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9,
             frameon=False,
         )  # fmt: skip
     return figure
@@ -258,7 +264,7 @@ def position_figure(explanation: Explanation) -> Figure:
     x, y = np.clip(explanation.position, low, high)
     outside = (x, y) != explanation.position
     with drawing(_style(_INK, _FAINT)):
-        figure = _figure(6, 4.4)
+        figure = _figure(4.8, 4.2)
         axes = figure.add_subplot()
         for label, colour, marker, name in (
             (0, _REAL, "o", "photographs"),
@@ -281,7 +287,7 @@ def position_figure(explanation: Explanation) -> Figure:
         axes.set(
             xlim=(low[0], high[0]),
             ylim=(low[1], high[1]),
-            xlabel="best linear rule: to the right more like generated images",
+            xlabel="best linear rule; right: more like generated",
             ylabel="widest variation besides",
         )
         figure.legend(
@@ -330,7 +336,7 @@ def features_figure(explanation: Explanation) -> Figure:
     """Draw the most telling numbers as marks on the ranges of both classes."""
     features = telling_features(explanation)
     with drawing(_style(_INK, _FAINT)):
-        figure = _figure(6, 0.34 * len(features) + 1.1)
+        figure = _figure(4.8, 0.34 * len(features) + 1.1)
         axes = figure.add_subplot()
         for place, one in enumerate(features):
             low = min(one.real[0], one.generated[0])
@@ -348,7 +354,7 @@ def features_figure(explanation: Explanation) -> Figure:
             at = float(np.clip((one.value - low) / width, -0.25, 1.25))
             axes.plot([at], [place], marker="D", ms=6, color="#F0E442", mec=_INK, mew=1.1)
         axes.set_yticks(range(len(features)), [feature_words(one.name) for one in features])
-        axes.tick_params(labelsize=8.5, length=0)
+        axes.tick_params(labelsize=9.5, length=0)
         axes.set_xticks([])
         axes.set(xlim=(-0.3, 1.3), ylim=(len(features) - 0.5, -0.5))
         axes.spines[:].set_visible(False)
@@ -356,7 +362,7 @@ def features_figure(explanation: Explanation) -> Figure:
         handles.append(mpl.lines.Line2D([], [], marker="D", ls="", color="#F0E442", mec=_INK))
         figure.legend(
             handles, [*labels, "this picture"], loc="outside upper center", ncols=3, frameon=False,
-            fontsize=8.5,
+            fontsize=9, columnspacing=1,
         )  # fmt: skip
     return figure
 

@@ -100,6 +100,7 @@ def render_html(explanation: Explanation) -> str:
             overlay=data_address(shown.overlay_png, "image/png") if has_windows else "",
             window_side=WINDOW,
             window_counts=window_counts(shown),
+            windows_apart=shown.windows.apart,
             map=data_address(shown.map_png, "image/png"),
             scale=figures.svg_data(figures.scale_figure(shown)),
             position=figures.svg_data(figures.position_figure(shown)),

@@ -20,6 +20,8 @@ REAL, GENERATED = (0, 114, 178), (213, 94, 0)
 _PREVIEW = 960
 _MAP = 900
 _OPAQUE = 215
+# Between windows that lie apart: the nearest one's colour, so much of its strength.
+_FAINT = 0.45
 
 
 def preview_jpeg(picture: Picture, side: int = _PREVIEW, quality: int = 85) -> bytes:
@@ -109,8 +111,8 @@ def overlay_png(picture: Picture, windows: Windows) -> bytes:
     -------
     bytes
         A PNG of the shape of the upright picture. Each place has the mean of the windows
-        that cover it; places that none covers are transparent, all are where there are no
-        windows.
+        that cover it. Places between windows that lie apart are a fainter shade of the
+        nearest; others that none covers are transparent.
     """
     scale = min(1.0, _PREVIEW / max(picture.width, picture.height))
     shape = (max(1, round(picture.height * scale)), max(1, round(picture.width * scale)))
@@ -126,13 +128,31 @@ def overlay_png(picture: Picture, windows: Windows) -> bytes:
                 total[here] += probability
                 count[here] += 1
     mean = np.divide(total, count, out=np.full(shape, np.nan), where=count > 0)
-    colours = np.zeros((*shape, 4), dtype=np.uint8)
-    for value in np.unique(mean[count > 0]):
-        colours[mean == value] = tint(float(value))
+    colours = _tinted(mean)
+    if windows.apart:
+        rows = _nearest(shape[0], windows.tops, scale)
+        columns = _nearest(shape[1], windows.lefts, scale)
+        between = _tinted(windows.probabilities[np.ix_(rows, columns)])
+        between[..., 3] = np.rint(between[..., 3] * _FAINT).astype(np.uint8)
+        colours = np.where((count > 0)[..., None], colours, between)
     # Turned as the picture itself is turned for people.
     turned = _with_pixels(picture, colours[..., :3]).display().convert("RGB")
     turned.putalpha(_with_pixels(picture, colours[..., 3]).display())
     return _png(turned)
+
+
+def _tinted(probabilities: NDArray[np.float64]) -> NDArray[np.uint8]:
+    colours = np.zeros((*probabilities.shape, 4), dtype=np.uint8)
+    for value in np.unique(probabilities[~np.isnan(probabilities)]):
+        colours[probabilities == value] = tint(float(value))
+    return colours
+
+
+def _nearest(length: int, starts: tuple[int, ...], scale: float) -> NDArray[np.intp]:
+    """Return for each row or column of the view the window whose centre is nearest."""
+    centres = (np.array(starts) + WINDOW / 2) * scale
+    nearest: NDArray[np.intp] = np.abs(np.arange(length)[:, None] + 0.5 - centres).argmin(axis=1)
+    return nearest
 
 
 def _with_pixels(picture: Picture, pixels: NDArray[np.uint8]) -> Picture:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convtrace.detection import Detector, Examination
+from convtrace.errors import ImageError
 from convtrace.image import Picture, Pixels
 
 __all__ = ["LEAST_SIDES", "MOST_WINDOWS", "WINDOW", "Windows", "starts", "windowed"]
@@ -47,6 +49,15 @@ class Windows:
     probabilities: NDArray[np.float64]
     labels: NDArray[np.str_]
     reason: str = ""
+
+    @property
+    def apart(self) -> bool:
+        """Whether there are places between the windows that no window covers."""
+        return any(
+            after - before > WINDOW
+            for places in (self.tops, self.lefts)
+            for before, after in pairwise(places)
+        )
 
     @classmethod
     def none(cls, reason: str) -> Windows:
@@ -100,7 +111,8 @@ def windowed(
     Returns
     -------
     Windows
-        Without windows, but a reason, where the picture is too small.
+        Without windows, but a reason, where the picture is too small, or windows are for the
+        detector.
     """
     sides = sorted((picture.width, picture.height))
     if sides[0] < LEAST_SIDES[0] or sides[1] < LEAST_SIDES[1]:
@@ -120,8 +132,13 @@ def windowed(
         # The rest of the picture stays: its compression decides on the calibration.
         return detector.examine(replace(picture, pixels=pixels.copy()))
 
-    with ThreadPoolExecutor(threads) as pool:
-        found = list(pool.map(examine, corners))
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            found = list(pool.map(examine, corners))
+    except ImageError as error:
+        return Windows.none(
+            f"The detector cannot judge windows of {WINDOW}x{WINDOW} pixels: {error.reason}."
+        )
     verdicts = detector.judge(found)
     shape = (len(tops), len(lefts))
     probabilities = [
