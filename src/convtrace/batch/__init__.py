@@ -10,7 +10,7 @@ from convtrace.batch import engines
 from convtrace.batch.engines import Engine, LocalEngine
 from convtrace.batch.extraction import ExtractionSummary, extract_many
 from convtrace.batch.output import OutputError, check_output_file, replacing, storable
-from convtrace.batch.scanning import scan_many
+from convtrace.batch.scanning import judged, scan_many
 from convtrace.batch.schema import SCHEMA_VERSION, ExtractionOptions
 from convtrace.batch.sinks import CSV_COLUMNS, CsvSink, JsonLinesSink, VerdictSink
 
@@ -28,6 +28,7 @@ __all__ = [
     "check_output_file",
     "engines",
     "extract_many",
+    "judged",
     "replacing",
     "scan_many",
     "storable",

@@ -9,8 +9,9 @@ from functools import partial
 from convtrace.batch import engines
 from convtrace.detection import Detector, Verdict
 from convtrace.errors import ImageError
+from convtrace.image import Picture, read
 
-__all__ = ["scan_many"]
+__all__ = ["judged", "scan_many"]
 
 
 def scan_many(
@@ -47,11 +48,34 @@ def scan_many(
     return engines.create(engine).map(partial(_verdict, detector), paths, workers=workers)
 
 
-def _verdict(detector: Detector, path: str | os.PathLike[str]) -> Verdict:
+def judged(path: str | os.PathLike[str], detector: Detector) -> tuple[Verdict, Picture | None]:
+    """Judge one picture, and hand its pixels on.
+
+    Parameters
+    ----------
+    path : path
+        The picture.
+    detector : Detector
+        What judges it.
+
+    Returns
+    -------
+    verdict : Verdict
+        With an error where it cannot be judged.
+    picture : Picture or None
+        What was read; None where it could not be.
+    """
     name = os.fspath(path)
+    picture: Picture | None = None
     try:
-        return detector.verdict(name)
+        picture = read(name)
+        return detector.verdict(picture), picture
     except ImageError as error:
-        return Verdict.failed(name, str(error))
+        return Verdict.failed(name, str(error)), picture
     except MemoryError:
-        return Verdict.failed(name, f"{name}: not enough memory to judge it; use fewer workers")
+        error_words = f"{name}: not enough memory to judge it; use fewer workers"
+        return Verdict.failed(name, error_words), None
+
+
+def _verdict(detector: Detector, path: str | os.PathLike[str]) -> Verdict:
+    return judged(path, detector)[0]
