@@ -216,7 +216,9 @@ def _correlations(channels: tuple[NDArray[np.float32], ...]) -> NDArray[np.float
 def _square(plane: NDArray[np.float32]) -> NDArray[np.float32]:
     edges = plane[:-2, 1:-1] + plane[2:, 1:-1] + plane[1:-1, :-2] + plane[1:-1, 2:]
     corners = plane[:-2, :-2] + plane[:-2, 2:] + plane[2:, :-2] + plane[2:, 2:]
-    residual: NDArray[np.float32] = plane[1:-1, 1:-1] - np.float32(0.5) * edges + np.float32(0.25) * corners
+    residual: NDArray[np.float32] = (
+        plane[1:-1, 1:-1] - np.float32(0.5) * edges + np.float32(0.25) * corners
+    )
     return residual
 
 
