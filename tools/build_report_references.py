@@ -12,14 +12,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from convtrace.evaluation import bundled_table_path, read_table
+from convtrace.evaluation import read_table
+from convtrace.evaluation.bundled_table import BUNDLED_TABLES
 from convtrace.report.references import references_path, summarise
 
 
 def main() -> None:
     """Summarise and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--table", type=Path, default=bundled_table_path())
+    parser.add_argument("--table", type=Path, default=BUNDLED_TABLES["traces"].path)
     parser.add_argument("-o", "--output", type=Path, default=references_path())
     options = parser.parse_args()
     references = summarise(read_table(options.table))

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from convtrace.errors import ConvtraceError
-from convtrace.evaluation import bundled_table_path, read_table
+from convtrace.evaluation import read_table
+from convtrace.evaluation.bundled_table import BUNDLED_TABLES
 from convtrace.report import references as module
 from convtrace.report.references import ReferenceSet, feature_names, references, summarise
 
 
 @pytest.fixture(scope="module")
 def table():
-    whole = read_table(bundled_table_path())
+    whole = read_table(BUNDLED_TABLES["traces"].path)
     return whole.select(np.isin(whole.templates, ["none", "jpeg-75", "rescale-0.75..1.25"]))
 
 

@@ -46,7 +46,8 @@ _LIMITS = (
     "On generators that it never saw it does much worse; see the table in which each one is left "
     "out. On other cameras and other generators expect little better than chance.",
     "Compression hides the trace: below JPEG quality 75 most verdicts are unsure or weak.",
-    "Only the central 256x256 pixels are looked at.",
+    "Only the central 512x512 pixels are looked at, the trace and the spectrum being of the "
+    "central 256x256.",
     "A verdict is one piece of evidence, never proof.",
 )
 
