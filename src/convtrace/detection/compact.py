@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
@@ -53,9 +54,13 @@ def compact(model: Any) -> Any:
     elif isinstance(last, HistGradientBoostingClassifier):
         # A random generator that only a further fit would use; it cannot be stored.
         last._feature_subsample_rng = None
+    elif isinstance(last, LinearDiscriminantAnalysis) and last.solver == "lsqr":
+        # The square of the number of features, of which a prediction reads nothing.
+        last.covariance_ = None
     elif isinstance(last, MLPClassifier):
         # What only a further fit would use, and what it left behind.
         last._optimizer = last._random_state = last._no_improvement_count = None
+        last._best_coefs = last._best_intercepts = None
         last.coefs_ = [_to_single(weights) for weights in last.coefs_]
     return model
 
