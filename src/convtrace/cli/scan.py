@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from convtrace.cli.arguments import Paths, Workers, find, load_detector
+from convtrace.cli.arguments import (
+    Address,
+    Engine,
+    FrameStep,
+    Paths,
+    TimeLimit,
+    Workers,
+    find,
+    load_detector,
+)
 from convtrace.cli.codes import INTERRUPTED, UNREADABLE_INPUTS
 from convtrace.cli.console import compile_if_needed, complain_of_inputs, progress, say
 from convtrace.cli.human import Tally, verdict_lines
@@ -50,6 +59,10 @@ def scan(
     ] = None,
     model: Model = None,
     workers: Workers = None,
+    engine: Engine = "local",
+    address: Address = None,
+    time_limit: TimeLimit = 600.0,
+    frame_step: FrameStep = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Print every reason, not only the first.")
     ] = False,
@@ -67,9 +80,10 @@ def scan(
     Exit codes: 0 done; 2 wrong usage; 3 some pictures could not be read, the rest is done.
     After Ctrl-C the verdicts so far are in the output.
     """
-    from convtrace.batch import CsvSink, JsonLinesSink, VerdictSink, scan_many
+    from convtrace.batch import CsvSink, JsonLinesSink, VerdictSink, engines, scan_many
 
-    found = find(paths)
+    runner = engines.create(engine, address=address)
+    found = find(paths, frame_step)
     sinks: list[VerdictSink] = []
     if csv is not None:
         sinks.append(CsvSink(csv))
@@ -87,7 +101,13 @@ def scan(
             # On one terminal JSON lines and a bar would run into each other.
             hidden = json_lines and sys.stdout.isatty()
             report, screen = stack.enter_context(progress("scanning", hidden=hidden))
-            verdicts = stack.enter_context(closing(scan_many(found, detector, workers=workers)))
+            verdicts = stack.enter_context(
+                closing(
+                    scan_many(
+                        found, detector, workers=workers, engine=runner, time_limit=time_limit
+                    )
+                )
+            )
             report(0, len(found))
             for verdict in verdicts:
                 tally.add(verdict)
