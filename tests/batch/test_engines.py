@@ -15,7 +15,7 @@ from convtrace.batch.engines import WorkerError
 from convtrace.errors import ConvtraceError
 
 
-def _reason(item, reason):
+def _reason(_item, reason):
     return f"lost: {reason}"
 
 
@@ -76,7 +76,7 @@ def test_work_ahead_is_bounded():
     results.close()
 
 
-def test_large_items_do_not_block(misbehaving):
+def test_large_items_do_not_block():
     items = [b"x" * 3_000_000] * 6
     found = LocalEngine().map(len, items, workers=2)
     assert list(found) == [3_000_000] * 6
