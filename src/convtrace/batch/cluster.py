@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import socket
 import sys
 import time
 from collections import deque
@@ -30,6 +31,7 @@ _FINISHED = 64
 _LISTEN_SECONDS = 0.5
 # Machines come and go.
 _COUNT_SECONDS = 5.0
+_KNOCK_SECONDS = 10.0
 # How often Ray runs a task again whose worker or machine was lost.
 _RETRIES = 3
 
@@ -89,6 +91,7 @@ class RayEngine:
             ) from error
         if ray.is_initialized():
             return ray
+        self._check_reachable()
         try:
             # A cluster has the cores that it has; a Ray of one's own gets what is asked for.
             own = {} if self._address else {"num_cpus": workers, "include_dashboard": False}
@@ -103,6 +106,18 @@ class RayEngine:
             reason = " ".join(str(error).split())[:300]
             raise WorkerError(f"Ray at {self._address or 'local'}: {reason}") from error
         return ray
+
+    def _check_reachable(self) -> None:
+        """Knock at the head before Ray does, which would wait for minutes."""
+        host, mark, port = (self._address or "").rpartition(":")
+        if not mark or not port.isdigit():
+            return
+        host = host.rpartition("/")[2]
+        try:
+            socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise WorkerError(f"Ray at {self._address}: nobody answers there ({reason})") from error
 
 
 def _python_path() -> str:

@@ -270,10 +270,12 @@ class RemoteStore:
 
 def _discard(file: Any) -> None:
     """Give a half-written remote file up."""
-    if hasattr(file, "discard"):
+    from fsspec.spec import AbstractBufferedFile
+
+    if isinstance(file, AbstractBufferedFile):
         file.discard()
-    # Its destructor would upload the rest.
-    file.closed = True
+        # Its destructor would upload the rest.
+        file.closed = True
 
 
 def check_folder(out: str | os.PathLike[str]) -> Path:

@@ -117,7 +117,9 @@ class MemberInput:
         if is_remote(self.archive):
             system, path = filesystem(self.archive)
             end = offset + self.size
-            return cast(bytes, retried(lambda: system.cat_file(path, offset, end), self.name))
+            return cast(
+                bytes, retried(lambda: system.cat_file(path, start=offset, end=end), self.name)
+            )
         with open(self.archive, "rb") as file:  # noqa: PTH123
             file.seek(offset)
             return file.read(self.size)
