@@ -177,7 +177,7 @@ def resumed(count: int, missing: int, folder: Path) -> list[str]:
             pq.write_table(table, out / f"part-{index // 5000 + 1:06d}-0.parquet")
             rows.clear()
     pq.write_table(pa.table({"path": paths}), folder / "list.parquet")
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603, the program above
         [sys.executable, "-c", RESUME, folder / "list.parquet", out],
         capture_output=True, text=True, check=True,
     )  # fmt: skip

@@ -56,7 +56,7 @@ def test_each_misfortune_costs_one_item(monkeypatch):
         items = ["a", "crash", "b", "hang", "raise", "c"]
         found = list(
             engines.create("ray").map(
-                _poison, items, workers=2, time_limit=8.0, lost=lambda item, reason: reason
+                _poison, items, workers=2, time_limit=8.0, lost=lambda _, reason: reason
             )
         )
     finally:

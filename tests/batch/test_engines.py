@@ -6,11 +6,12 @@ import operator
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
-from convtrace.batch import LocalEngine, ThreadEngine, engines
+from convtrace.batch import LocalEngine, ThreadEngine, engines, processes
 from convtrace.batch.engines import WorkerError
 from convtrace.errors import ConvtraceError
 
@@ -76,6 +77,16 @@ def test_work_ahead_is_bounded():
     results.close()
 
 
+def test_functions_of_no_module():
+    assert list(LocalEngine().map(lambda item: item + 1, [1, 2], workers=1)) == [2, 3]
+
+
+def test_a_worker_that_cannot_start_ends_the_run(monkeypatch):
+    monkeypatch.setattr(processes, "_PROGRAM", "raise SystemExit(3)")
+    with pytest.raises(WorkerError, match=r"cannot be started \(exit code 3\)"):
+        list(LocalEngine().map(len, ["a"], workers=1))
+
+
 def test_large_items_do_not_block():
     items = [b"x" * 3_000_000] * 6
     found = LocalEngine().map(len, items, workers=2)
@@ -97,8 +108,9 @@ def test_scripts_need_no_guard(tmp_path):
 def test_wrong_use_is_told():
     with pytest.raises(ConvtraceError, match="workers=0"):
         LocalEngine().map(len, [], workers=0)
+    lock = threading.Lock()
     with pytest.raises(WorkerError, match="threads"):
-        LocalEngine().map(lambda item: item, [1])
+        LocalEngine().map(lambda _: lock, [1])
     with pytest.raises(ConvtraceError, match="no address"):
         engines.create("local", address="somewhere")
 

@@ -26,6 +26,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import cloudpickle
+
 from convtrace.batch._worker import receive, send
 from convtrace.batch.tasks import Lost, WorkerError, check_workers
 
@@ -82,11 +84,12 @@ class LocalEngine:
         """
         count = check_workers(workers)
         try:
-            first = pickle.dumps((function, time_limit), protocol=pickle.HIGHEST_PROTOCOL)
+            # By value where it is of ``__main__``, which workers do not have.
+            first = cloudpickle.dumps((function, time_limit), protocol=pickle.HIGHEST_PROTOCOL)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise WorkerError(
-                f"{function!r} cannot be sent to another process ({error}); take a function "
-                "of a module, or the engine 'threads'"
+                f"{function!r} cannot be sent to another process ({error}); take the engine "
+                "'threads'"
             ) from error
         return _run(iter(items), count, first, time_limit, lost, ordered)
 
@@ -309,6 +312,9 @@ class _Pool:
     def _bury(self, worker: _Worker) -> None:
         """Say what a dead worker's items come to."""
         head = worker.tickets.popleft() if worker.tickets and worker.ready else None
+        # Its pipe is closed a moment before it has ended and can say how.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            worker.process.wait(timeout=5.0)
         self._remove(worker)
         code = worker.process.returncode
         if not worker.ready:

@@ -149,7 +149,6 @@ def measure(
     errors : list of str
         One line for each picture that could not be measured; it has no rows.
     """
-
     blocks, rows, errors = [], [], []
     run = engines.create(engine) if isinstance(engine, str) else engine
     workers = n_jobs if n_jobs is not None and n_jobs > 0 else None
