@@ -33,6 +33,8 @@ __all__ = ["BAND_BYTES", "choose_device", "extract_batch", "fit_batch"]
 BAND_BYTES = {"cpu": 1 << 25, "cuda": 1 << 31}
 """Most bytes that the bands of the design matrix of all planes take together, by device."""
 
+# Pixels over which a float32 sum runs at most, about; as on the CPU.
+_GROUP = 2048
 _LOWEST = -60.0
 _TRIALS = 4
 # Planes that are fitted together; more fill no GPU any better.
@@ -246,38 +248,45 @@ class _Batch:
         filters = torch.ones((n, d + 1), dtype=double, device=device)
         filters[:, :centre] = -theta[:, :centre]
         filters[:, centre + 1 :] = -theta[:, centre:d]
-        filters = filters.to(kind)[:, None, :]
+        filters = filters.to(kind)
         sums = torch.zeros((n, 3), dtype=double, device=device)
         gradient = torch.zeros((n, d + 1), dtype=double, device=device)
         squares = torch.zeros((n, d + 1, d + 1), dtype=double, device=device)
         cross = torch.zeros((n, d + 1), dtype=double, device=device)
         tau = torch.zeros(n, dtype=double, device=device)
         matrix = mode != GRADIENT
-        for columns in self._bands(rows, kind):
-            r = (filters @ columns)[:, 0, :]
+        for groups, columns in self._bands(rows, kind):
+
+            def spread(values: Any, groups: int = groups) -> Any:
+                return values.to(kind).repeat_interleave(groups, dim=0)
+
+            def total(values: Any, groups: int = groups) -> Any:
+                return values.view(n, groups, *values.shape[1:]).sum(1, dtype=double)
+
+            r = (spread(filters)[:, None, :] @ columns)[:, 0, :]
             square = r * r
             if mode == LEAST_SQUARES:
                 w = torch.ones_like(r)
             else:
-                z = square * scale[:, None].to(kind) + shift[:, None].to(kind)
+                z = square * spread(scale)[:, None] + spread(shift)[:, None]
                 ratio = torch.exp(torch.clamp(z, min=_LOWEST))
                 w = ratio / (1.0 + ratio)
-                sums[:, 2] += torch.log1p(ratio).sum(1, dtype=double)
-            sums[:, 0] += w.sum(1, dtype=double)
-            sums[:, 1] += (w * square).sum(1, dtype=double)
-            gradient += (columns @ (w * r)[:, :, None])[:, :, 0]
+                sums[:, 2] += total(torch.log1p(ratio).sum(1))
+            sums[:, 0] += total(w.sum(1))
+            sums[:, 1] += total((w * square).sum(1))
+            gradient += total((columns @ (w * r)[:, :, None])[:, :, 0])
             if not matrix:
                 continue
             v = w
             if mode == OBSERVED:
-                z = square / sigma2[:, None].to(kind)
+                z = square / spread(sigma2)[:, None]
                 doubt = 1.0 - w
                 v = w * (1.0 - doubt * z)
                 u = w * r * (1.0 - doubt * 0.5 * (z - 1.0))
                 part = w * (0.5 * z - doubt * 0.25 * (z - 1.0) * (z - 1.0))
-                tau += part.sum(1, dtype=double)
-                cross += (columns @ u[:, :, None])[:, :, 0]
-            squares += (columns * v[:, None, :]) @ columns.transpose(1, 2)
+                tau += total(part.sum(1))
+                cross += total((columns @ u[:, :, None])[:, :, 0])
+            squares += total((columns * v[:, None, :]) @ columns.transpose(1, 2))
         others = [index for index in range(d + 1) if index != centre]
         out = torch.empty_like(gradient)
         out[:, :d] = gradient[:, others] / sigma2[:, None]
@@ -292,20 +301,31 @@ class _Batch:
         return sums, out, information
 
     def _bands(self, rows: Any, kind: Any) -> Any:
-        """Yield the neighbours of the pixels, centres among them: (n, N * N, pixels)."""
+        """Yield the neighbours of the pixels, centres among them: (n * groups, N * N, pixels).
+
+        A group is as many rows as float32 sums may run over: the neighbours of a smooth
+        picture are so nearly dependent that longer ones lose what tells them apart.
+        """
         size = self.size
         _, height, width = self.pixels.shape
         tall, wide = height - size + 1, width - size + 1
         itemsize = 8 if kind == self.torch.float64 else 4
         fit = self.band_bytes // (len(rows) * size * size * wide * itemsize)
-        step = max(1, min(tall, fit))
+        group = min(tall, max(1, _GROUP // wide))
+        step = max(1, fit // group) * group
         chosen = self.pixels[rows]
-        for top in range(0, tall, step):
+        top = 0
+        while top < tall:
             here = min(step, tall - top)
+            # The last rows may be too few for a group: they are a shorter one.
+            here = here // group * group or here
+            tops = max(1, here // group)
             window = chosen[:, top : top + here + size - 1].to(kind)
             # (n, rows, wide, N, N) as a view; the reshape writes the band.
             view = window.unfold(1, size, 1).unfold(2, size, 1)
-            yield view.permute(0, 3, 4, 1, 2).reshape(len(rows), size * size, here * wide)
+            view = view.unflatten(1, (tops, here // tops)).permute(0, 1, 4, 5, 2, 3)
+            yield tops, view.reshape(len(rows) * tops, size * size, here // tops * wide)
+            top += here
 
 
 def _invert(torch: Any, matrix: Any, ridge: Any) -> tuple[Any, Any]:
