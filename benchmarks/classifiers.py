@@ -22,7 +22,7 @@ from convtrace.detection import classifiers
 from convtrace.detection.calibration import fit_sigmoid
 from convtrace.detection.held_out import class_scores, fit_model, folds_by_group
 from convtrace.detection.labels import balanced_weights
-from convtrace.evaluation import FeatureTable, bundled_table_path, read_table
+from convtrace.evaluation import FeatureTable, bundled_table
 from convtrace.evaluation.metrics import METRICS, interval
 
 CANDIDATES = (
@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=-1)
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
-    table = read_table(bundled_table_path())
+    table = bundled_table()
     generated = table.labels == "fake"
     folds = folds_by_group(
         generated.astype(np.intp), table.groups, seed=options.seed, strata=table.generators

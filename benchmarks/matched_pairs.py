@@ -19,7 +19,8 @@ import numpy as np
 from convtrace.detection import classifiers
 from convtrace.detection.held_out import folds_by_group, held_out_scores
 from convtrace.detection.labels import balanced_weights
-from convtrace.evaluation import bundled_table_path, read_table
+from convtrace.evaluation import read_table
+from convtrace.evaluation.bundled_table import BUNDLED_TABLES
 from convtrace.evaluation.metrics import METRICS, interval
 
 # Generated sets, real sets: the pairs of the corpus's README.
@@ -54,7 +55,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
 
-    table = read_table(bundled_table_path())
+    table = read_table(BUNDLED_TABLES["traces"].path)
     kernel = [
         name.startswith(f"ct{options.kernel_size}_") and name.count("_") == 3
         and name.split("_")[2][0] in "+-"

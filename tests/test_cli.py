@@ -95,6 +95,11 @@ def test_fifo_is_refused_at_once(tmp_path):
         ("extract", "x.jpg", "-o", "out.parquet", "--engine", "nonsense"),
         ("evaluate", "/no/such/folder", "--model", "bundled", "-o", "out"),
         ("models", "verify", "/no/such.convtrace"),
+        ("explain", "x.jpg", "-o", "report.docx"),
+        ("explain", "x.jpg", "-o", "/no/such/folder/report.html"),
+        ("scan", "x.jpg", "--explain"),
+        ("scan", "x.jpg", "--html", "report.txt"),
+        ("scan", "x.jpg", "--html", "report.pdf"),
     ],
 )
 def test_wrong_usage_exits_with_2(arguments, tmp_path):
@@ -109,6 +114,43 @@ def test_empty_folder_is_wrong_usage(tmp_path):
     done = run("scan", tmp_path)
     assert done.returncode == 2
     assert "no pictures" in done.stderr
+
+
+@pytest.mark.parametrize("suffix", ["html", "pdf", "png"])
+def test_explain_writes_a_report(folder, tmp_path, suffix):
+    out = tmp_path / f"report.{suffix}"
+    done = run("explain", folder / "a.jpg", "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert "a.jpg" in done.stdout
+    assert list(tmp_path.iterdir()) == [out]
+    start = {"html": b"<!doctype html>", "pdf": b"%PDF-", "png": b"\x89PNG"}[suffix]
+    assert out.read_bytes().startswith(start)
+
+
+def test_explain_of_what_is_no_picture_writes_nothing(folder, tmp_path):
+    done = run("explain", folder / "text.jpg", "-o", tmp_path / "report.html")
+    assert done.returncode == 3
+    assert "text.jpg" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scan_writes_a_report_with_explanations(folder, tmp_path):
+    out = tmp_path / "report.html"
+    csv = tmp_path / "v.csv"
+    done = run("scan", folder, "--html", out, "--explain", "--csv", csv)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    links = sorted(path.name for path in (tmp_path / "report_files").iterdir())
+    assert len(links) == 2
+    page = out.read_text("utf-8")
+    assert all(f'"report_files/{link}"' in page for link in links)
+    assert len(csv.read_text().splitlines()) == 6
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "report.html",
+        "report_files",
+        "v.csv",
+    ]
 
 
 def test_extract_takes_several_sizes_and_resumes(folder, tmp_path):

@@ -21,7 +21,9 @@ BELOW = {
 }
 BELOW["batch"] = BELOW["detection"] | {"detection"}
 BELOW["evaluation"] = BELOW["batch"] | {"batch"}
-BELOW["cli"] = BELOW["evaluation"] | {"evaluation"}
+BELOW["report"] = BELOW["evaluation"] | {"evaluation"}
+BELOW["service"] = BELOW["report"] | {"report"}
+BELOW["cli"] = BELOW["service"] | {"service"}
 MODULES = sorted(p for p in ROOT.rglob("*.py") if p.parent != ROOT or p.stem in BELOW)
 
 

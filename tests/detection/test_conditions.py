@@ -45,6 +45,7 @@ def test_qualities(quality: float | None, condition: str) -> None:
         ("rescale-0.8+jpeg-90", "jpeg-1-69", "jpeg-85-94"),
         ("jpeg-75+mirror", "lossless", "lossless"),
         ("blur-3", "jpeg-1-69", "lossless"),
+        ("mirror+web", "lossless", "jpeg-1-69"),
     ],
 )
 def test_degradations(degradation: str, before: str, condition: str) -> None:

@@ -28,8 +28,10 @@ def test_every_recipe_can_be_made(name: str) -> None:
     recipe = recipes.get(name)
     assert classifiers.create(recipe.classifier) is not None
     descriptor = descriptors.create(recipe.descriptor, **recipe.descriptor_params)
-    size = recipe.descriptor_params["kernel_size"]
-    assert len(descriptor.get_feature_names_out()) == 3 * (size * size - 1)
+    assert len(descriptor.get_feature_names_out()) > 0
+    if name not in recipes.PEER_RECIPES:
+        size = recipe.descriptor_params["kernel_size"]
+        assert len(descriptor.get_feature_names_out()) == 3 * (size * size - 1)
     assert json.loads(json.dumps(recipe.to_dict()))["name"] == name
 
 

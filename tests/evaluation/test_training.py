@@ -13,7 +13,7 @@ from convtrace.detection import Detector, Recipe, bundled
 from convtrace.errors import DatasetError
 from convtrace.evaluation import (
     BUNDLED,
-    bundled_table_path,
+    bundled_table,
     measure,
     read_table,
     resolve,
@@ -84,7 +84,7 @@ def test_ranges_are_drawn_within_their_bounds():
 
 
 def test_packaged_table_is_what_the_bundled_detector_was_trained_on():
-    table = read_table(bundled_table_path())
+    table = bundled_table()
     assert set(table.templates.tolist()) == set(BUNDLED.degradations)
     assert np.isfinite(table.features).all()
     card = bundled().card_
@@ -94,7 +94,7 @@ def test_packaged_table_is_what_the_bundled_detector_was_trained_on():
 
 def test_packaged_table_is_what_the_pictures_give(corpus):
     """A few pictures measured anew agree with the packaged numbers."""
-    table = read_table(bundled_table_path())
+    table = bundled_table()
     chosen = datasets.load(corpus).select(np.arange(0, 3486, 700))
     descriptor = descriptors.create(BUNDLED.descriptor, **dict(BUNDLED.descriptor_params))
     again, _ = measure(chosen, descriptor, BUNDLED.degradations)

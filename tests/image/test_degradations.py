@@ -15,6 +15,7 @@ EXAMPLES = [
     *("none", "jpeg-75", "jpeg-1", "jpeg-100-444", "jpeg-50-422", "rescale-0.8", "rescale-2"),
     *("rescale-.5", "crop-32", "crop-5000", "randomcrop-32", "blur-1", "blur-9", "rotate-45"),
     *("rotate-90", "rotate--12.5", "mirror", "noise-4", "noise-0"),
+    *("fit-50", "square-0.4", "web", "hard"),
     "rescale-0.8+crop-40+noise-2+jpeg-90",
 ]
 
@@ -113,6 +114,42 @@ def test_random_crops_are_windows_and_cover_all_places():
         np.testing.assert_array_equal(result, pixels[top : top + 2, left : left + 2])
         corners.add((top, left))
     assert corners == {(0, 0), (0, 1), (1, 0), (1, 1)}
+
+
+def test_fit_only_scales_down(pixels):
+    assert degradations.apply("fit-50", pixels).shape[:2] == (40, 50)
+    assert degradations.apply("fit-93", pixels) is pixels
+
+
+def test_square_covers_one_window_with_one_colour(pixels):
+    sizes, colours = set(), set()
+    for seed in range(5):
+        result = degradations.apply("square-0.4", pixels, seed=seed)
+        changed = np.argwhere((result != pixels).reshape(*pixels.shape[:2], -1).any(axis=-1))
+        (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)
+        window = result[top : bottom + 1, left : right + 1]
+        assert (window == window[0, 0]).all()
+        sizes.add(max(window.shape[:2]))
+        colours.add(tuple(np.atleast_1d(window[0, 0]).tolist()))
+    # A pixel on the edge may have had the colour before.
+    assert max(sizes) == round(0.4 * 75)
+    assert len(colours) > 1
+
+
+@pytest.mark.parametrize("share", ["0", "1.5"])
+def test_square_share_out_of_range(share):
+    with pytest.raises(ConvtraceError, match="share"):
+        degradations.check(f"square-{share}")
+
+
+@pytest.mark.parametrize(("name", "side", "quality"), [("web", 768, 60), ("hard", 512, 40)])
+def test_chains_are_what_they_stand_for(name, side, quality):
+    large = np.random.default_rng(0).integers(0, 256, (500, 1000, 3), dtype=np.uint8)
+    result = degradations.apply(name, large)
+    assert max(result.shape) == side
+    np.testing.assert_array_equal(
+        result, degradations.apply(f"jpeg-{quality}", degradations.apply(f"fit-{side}", large))
+    )
 
 
 def test_blur_of_a_point_is_the_gaussian():

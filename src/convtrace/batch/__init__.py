@@ -11,7 +11,7 @@ from convtrace.batch.engines import Engine, LocalEngine, ThreadEngine
 from convtrace.batch.extraction import TIME_LIMIT, ExtractionSummary, extract_many
 from convtrace.batch.inputs import Input, find_inputs
 from convtrace.batch.output import OutputError, check_output_file, replacing, storable
-from convtrace.batch.scanning import scan_many
+from convtrace.batch.scanning import judged, scan_many
 from convtrace.batch.schema import SCHEMA_VERSION, ExtractionOptions
 from convtrace.batch.sinks import CSV_COLUMNS, CsvSink, JsonLinesSink, VerdictSink
 
@@ -33,6 +33,7 @@ __all__ = [
     "engines",
     "extract_many",
     "find_inputs",
+    "judged",
     "replacing",
     "scan_many",
     "storable",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from functools import partial
 from itertools import chain, islice
 
@@ -11,8 +11,9 @@ from convtrace.batch import engines
 from convtrace.batch.inputs import FileInput, Input, streamed
 from convtrace.detection import Detector, Verdict
 from convtrace.errors import ConvtraceError, ImageError
+from convtrace.image import Picture
 
-__all__ = ["scan_many"]
+__all__ = ["judged", "lost", "record_of", "scan_many"]
 
 
 def scan_many(
@@ -50,7 +51,7 @@ def scan_many(
         Where no engine has the name.
     """
     run = engines.create(engine) if isinstance(engine, str) else engine
-    records = _records(inputs)
+    records = map(record_of, inputs)
     judge = partial(_verdict, detector)
     first = list(islice(records, 2))
     if len(first) < 2 and isinstance(run, engines.LocalEngine):
@@ -61,27 +62,76 @@ def scan_many(
         streamed(chain(first, records)),
         workers=workers,
         time_limit=time_limit,
-        lost=_lost,
+        lost=lost,
         ordered=True,
     )
 
 
-def _records(inputs: Iterable[str | os.PathLike[str] | Input]) -> Iterator[Input]:
-    for one in inputs:
-        yield FileInput(os.fspath(one)) if isinstance(one, str | os.PathLike) else one
+def judged(
+    one: str | os.PathLike[str] | Input, detector: Detector
+) -> tuple[Verdict, Picture | None]:
+    """Judge one picture, and hand its pixels on.
+
+    Parameters
+    ----------
+    one : path or Input
+        The picture.
+    detector : Detector
+        What judges it.
+
+    Returns
+    -------
+    verdict : Verdict
+        With an error where it cannot be judged.
+    picture : Picture or None
+        What was read; None where it could not be.
+    """
+    record = record_of(one)
+    picture: Picture | None = None
+    try:
+        picture = record.picture()
+        return detector.verdict(picture), picture
+    except ImageError as error:
+        return Verdict.failed(record.name, str(error)), picture
+    except MemoryError:
+        reason = "not enough memory to judge it; use fewer workers"
+        return Verdict.failed(record.name, f"{record.name}: {reason}"), None
+    except ConvtraceError as error:
+        return Verdict.failed(record.name, f"{record.name}: {error}"), picture
+
+
+def record_of(one: str | os.PathLike[str] | Input) -> Input:
+    """Return the input that a path, or an input, stands for.
+
+    Parameters
+    ----------
+    one : path or Input
+        What was named.
+
+    Returns
+    -------
+    Input
+    """
+    return FileInput(os.fspath(one)) if isinstance(one, str | os.PathLike) else one
+
+
+def lost(one: Input, reason: str) -> Verdict:
+    """Return the verdict on a picture whose worker was lost.
+
+    Parameters
+    ----------
+    one : Input
+        The picture.
+    reason : str
+        Why, in words.
+
+    Returns
+    -------
+    Verdict
+        With an error.
+    """
+    return Verdict.failed(one.name, f"{one.name}: {reason}")
 
 
 def _verdict(detector: Detector, one: Input) -> Verdict:
-    try:
-        return detector.verdict(one.name if isinstance(one, FileInput) else one.picture())
-    except ImageError as error:
-        return Verdict.failed(one.name, str(error))
-    except MemoryError:
-        reason = "not enough memory to judge it; use fewer workers"
-        return Verdict.failed(one.name, f"{one.name}: {reason}")
-    except ConvtraceError as error:
-        return Verdict.failed(one.name, f"{one.name}: {error}")
-
-
-def _lost(one: Input, reason: str) -> Verdict:
-    return Verdict.failed(one.name, f"{one.name}: {reason}")
+    return judged(one, detector)[0]

@@ -106,11 +106,14 @@ def complain_of_inputs(failures: list[str] | tuple[str, ...], count: int) -> Non
 
 def compile_if_needed() -> None:
     """Compile the solver before the work begins, and say so."""
-    from convtrace import traces
+    import numpy as np
+
+    from convtrace import descriptors, traces
 
     if not traces.is_compiled():
         say("compiling the solver, once: about half a minute...")
         traces.warm_up()
+        descriptors.create("co-occurrence").describe(np.zeros((16, 16, 3), np.uint8))
 
 
 class Screen:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
+from typer.core import TyperCommand
 
 from convtrace.cli.arguments import (
     Address,
@@ -19,9 +20,28 @@ from convtrace.cli.arguments import (
 from convtrace.cli.codes import UNREADABLE_INPUTS
 from convtrace.cli.console import Screen, compile_if_needed, complain_of_inputs, progress, say
 
-__all__ = ["evaluate"]
+__all__ = ["COMMAND", "evaluate"]
 
 _LISTED_FAILURES = 20
+
+
+class _WithDegradations(TyperCommand):
+    """Lists the degradations at the end of the help, when it is asked for."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        from convtrace.image import degradations
+
+        super().format_help(ctx, formatter)
+        known = degradations.names()
+        width = max(map(len, known))
+        lines = [f"  {name.ljust(width)}  {about}" for name, about in known.items()]
+        typer.echo("Degradations; join several by +, applied from left to right:\n")
+        typer.echo("\n".join(lines))
+
+
+COMMAND = _WithDegradations
+"""What Typer makes of it."""
 
 
 def evaluate(
@@ -51,7 +71,8 @@ def evaluate(
         typer.Option(
             metavar="NAME",
             help="Measure after this has been done to every picture, such as jpeg-75 or "
-            "rescale-0.8+jpeg-90; may be repeated. Default: none, jpeg-90, jpeg-75, jpeg-50.",
+            "rescale-0.8+jpeg-90; may be repeated. Default: none, jpeg-90, jpeg-75, jpeg-50. "
+            "All are listed below.",
             show_default=False,
         ),
     ] = None,

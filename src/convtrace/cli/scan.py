@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +23,10 @@ from convtrace.cli.arguments import (
 from convtrace.cli.codes import INTERRUPTED, UNREADABLE_INPUTS
 from convtrace.cli.console import compile_if_needed, complain_of_inputs, progress, say
 from convtrace.cli.human import Tally, verdict_lines
+
+if TYPE_CHECKING:
+    from convtrace.detection import Verdict
+    from convtrace.report.folder import FolderReport, Row
 
 __all__ = ["Model", "scan"]
 
@@ -57,6 +62,22 @@ def scan(
             show_default=False,
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a report: a table to sort and filter, with thumbnails and a histogram.",
+            show_default=False,
+        ),
+    ] = None,
+    explanations: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="With --html: also write a report on each picture, into the folder FILE_files "
+            "(without the suffix) beside it; some seconds a picture.",
+        ),
+    ] = False,
     model: Model = None,
     workers: Workers = None,
     engine: Engine = "local",
@@ -75,6 +96,8 @@ def scan(
 
     convtrace scan holiday/ more/*.png --csv verdicts.csv
 
+    convtrace scan holiday/ --html report.html
+
     convtrace scan holiday/ --json | jq 'select(.label == "generated") | .path'
 
     Exit codes: 0 done; 2 wrong usage; 3 some pictures could not be read, the rest is done.
@@ -84,6 +107,13 @@ def scan(
 
     runner = engines.create(engine, address=address)
     found = find(paths, frame_step)
+    if explanations and html is None:
+        raise typer.BadParameter("--explain needs --html FILE, to which it links")
+    if html is not None:
+        from convtrace.report.writing import check_report_file
+
+        check_report_file(html)
+    found = find(paths)
     sinks: list[VerdictSink] = []
     if csv is not None:
         sinks.append(CsvSink(csv))
@@ -113,7 +143,7 @@ def scan(
                 tally.add(verdict)
                 for sink in sinks:
                     sink.write(verdict)
-                if not sinks:
+                if not sinks and html is None:
                     screen.print(verdict_lines(verdict, all_reasons=verbose))
                 elif not json_lines and verdict.error is not None:
                     failures += [verdict.error] if tally.failed <= _LISTED_FAILURES else []
@@ -127,3 +157,10 @@ def scan(
     say(tally.summary())
     if tally.failed:
         raise typer.Exit(UNREADABLE_INPUTS)
+
+
+def _written(rows: Iterable[Row], page: FolderReport) -> Generator[Verdict, None, None]:
+    """Write rows to a report, and hand their verdicts on."""
+    for row in rows:
+        page.write(row)
+        yield row.verdict

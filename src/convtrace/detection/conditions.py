@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from convtrace.image import Picture
+from convtrace.image import Picture, degradations
 
 __all__ = ["CONDITIONS", "in_words", "of_degradation", "of_picture", "of_quality"]
 
@@ -94,7 +94,8 @@ def of_degradation(degradation: str, before: str = "lossless") -> str:
     >>> of_degradation("rescale-0.8+jpeg-75"), of_degradation("none", "jpeg-95-100")
     ('jpeg-70-84', 'jpeg-95-100')
     """
-    steps = [step for step in degradation.strip().lower().split("+") if step not in ("", "none")]
+    written_out = degradations.expand(degradation.strip().lower())
+    steps = [step for step in written_out.split("+") if step not in ("", "none")]
     if not steps:
         return before
     match = re.match(r"jpeg-(\d+)", steps[-1])

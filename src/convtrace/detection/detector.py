@@ -520,7 +520,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         features, condition_of = self._measured(X, conditions)
         probabilities = self._probabilities(self._scores(features), condition_of)
         labels = [
-            self._calibration_for(str(condition)).label(float(probability))
+            self.calibration_for(str(condition)).label(float(probability))
             for probability, condition in zip(probabilities, condition_of, strict=True)
         ]
         return np.array(labels, dtype="U9")
@@ -654,7 +654,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
     def _verdict(
         self, found: Examination, score: float, probability: float, attributed: Floats | None
     ) -> Verdict:
-        calibration = self._calibration_for(found.condition)
+        calibration = self.calibration_for(found.condition)
         label = "unsure" if found.problems else calibration.label(probability)
         reasons = [*found.problems, about_probability(label, probability, score, calibration)]
         reasons.append(
@@ -699,7 +699,20 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         scores: Floats = np.mean([member.scores(X) for member in self.members_], axis=0)
         return scores
 
-    def _calibration_for(self, condition: str) -> Calibration:
+    def calibration_for(self, condition: str) -> Calibration:
+        """Return the calibration that judges pictures of a condition.
+
+        Parameters
+        ----------
+        condition : str
+            The compression; see `convtrace.detection.conditions`.
+
+        Returns
+        -------
+        Calibration
+            That of all held-out pictures where the condition has none of its own.
+        """
+        self._check_fitted()
         if not self.per_condition:
             return self.calibration_
         return self.condition_calibrations_.get(condition, self.calibration_)

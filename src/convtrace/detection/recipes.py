@@ -15,7 +15,15 @@ from typing import Any
 from convtrace.descriptors.registry import Registry
 from convtrace.errors import ConvtraceError
 
-__all__ = ["PAPER_CLASSIFIERS", "PAPER_KERNEL_SIZES", "RECIPES", "Recipe", "get", "names"]
+__all__ = [
+    "PAPER_CLASSIFIERS",
+    "PAPER_KERNEL_SIZES",
+    "PEER_RECIPES",
+    "RECIPES",
+    "Recipe",
+    "get",
+    "names",
+]
 
 PAPER_CLASSIFIERS = ("random-forest", "svm", "lda", "knn")
 """The classifiers of Guarnera et al. 2020."""
@@ -73,19 +81,22 @@ class Recipe:
         -------
         dict
         """
-        params = {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in self.descriptor_params.items()
-        }
         return {
             "name": self.name,
             "descriptor": self.descriptor,
-            "descriptor_params": params,
+            "descriptor_params": _plain(self.descriptor_params),
             "classifier": self.classifier,
             "task": self.task,
             "degradations": list(self.degradations),
             "about": self.about,
         }
+
+
+def _plain(value: Any) -> Any:
+    """Return nested mappings and tuples as dictionaries and lists."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 RECIPES: Registry[Recipe] = Registry("recipe")
@@ -147,4 +158,23 @@ def _add_paper_recipes() -> None:
                 RECIPES.add(name, recipe)
 
 
+_PEERS = (
+    ("durall2020", "radial-spectrum", "svm", "as published"),
+    ("frank2020", "dct", "linear-svm", "mean of blocks in place of the whole picture"),
+    ("zhang2019", "autogan-spectrum", "svm", "pooled, an SVM in place of a ResNet"),
+    ("kirchner2008", "p-map-spectrum", "svm", "an SVM in place of the search for peaks"),
+    ("lbp", "local-binary-patterns", "svm", "59 uniform patterns a channel"),
+    ("nataraj2019", "colour-co-occurrence", "svm", "16 levels, an SVM in place of a network"),
+)
+
+PEER_RECIPES = tuple(name for name, *_ in _PEERS)
+"""Names of the recipes of other authors' methods."""
+
+
+def _add_peer_recipes() -> None:
+    for name, descriptor, classifier, about in _PEERS:
+        RECIPES.add(name, Recipe(name, descriptor, classifier=classifier, about=about))
+
+
 _add_paper_recipes()
+_add_peer_recipes()

@@ -1,11 +1,11 @@
 """A protocol to tables and figures: metrics with intervals, training, cross-validation."""
 
+from convtrace.evaluation.bundled_table import bundled_table
 from convtrace.evaluation.evaluate import ATTACKS, Evaluation, evaluate
 from convtrace.evaluation.metrics import METRICS, interval, summarise
 from convtrace.evaluation.tables import FeatureTable, measure, read_table, resolve, write_table
 from convtrace.evaluation.training import (
     BUNDLED,
-    bundled_table_path,
     train,
     train_bundled,
     train_on_table,
@@ -17,7 +17,7 @@ __all__ = [
     "METRICS",
     "Evaluation",
     "FeatureTable",
-    "bundled_table_path",
+    "bundled_table",
     "evaluate",
     "interval",
     "measure",

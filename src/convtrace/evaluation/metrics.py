@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-__all__ = ["METRICS", "Interval", "interval", "summarise"]
+__all__ = ["METRICS", "Interval", "interval", "resample", "spread", "summarise"]
 
 Interval = tuple[float, float, float]
 Metric = Callable[[NDArray[np.bool_], NDArray[np.float64]], float]
@@ -90,21 +90,75 @@ def interval(
         NaN where a class is missing.
     """
     value = metric(generated, probability)
+    drawn = resample(metric, generated, probability, groups, draws=draws, seed=seed)
+    return spread(value, drawn)
+
+
+def resample(
+    metric: Metric,
+    generated: NDArray[np.bool_],
+    probability: NDArray[np.float64],
+    groups: NDArray[Any],
+    *,
+    draws: int = 200,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Return a metric of bootstrap samples of whole groups.
+
+    Parameters
+    ----------
+    metric, generated, probability, groups, draws, seed
+        As for `interval`.
+
+    Returns
+    -------
+    ndarray of shape (draws,), float64
+        NaN where a sample lacks a class.
+    """
+    members = _members(groups)
+    rng = np.random.default_rng(seed)
+    drawn = np.empty(draws)
+    for place in range(draws):
+        rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
+        # Half of the metrics are of one class alone, which a small sample can lack.
+        with np.errstate(invalid="ignore"):
+            drawn[place] = metric(generated[rows], probability[rows])
+    return drawn
+
+
+def spread(value: float, drawn: NDArray[np.float64]) -> Interval:
+    """Return a value with the middle 95% of bootstrap samples.
+
+    Parameters
+    ----------
+    value : float
+        Of all pictures.
+    drawn : ndarray of float64
+        Of the samples; those that are not finite do not count.
+
+    Returns
+    -------
+    value, low, high : float
+        NaN for the bounds where nothing is left.
+
+    Examples
+    --------
+    >>> spread(0.5, np.linspace(0, 1, 101))
+    (0.5, 0.025, 0.975)
+    """
+    finite = drawn[np.isfinite(drawn)]
+    if not len(finite) or not np.isfinite(value):
+        return value, float("nan"), float("nan")
+    low, high = np.quantile(finite, [0.025, 0.975])
+    return value, float(low), float(high)
+
+
+def _members(groups: NDArray[Any]) -> list[NDArray[np.intp]]:
+    """Return the rows of each group."""
     _, codes = np.unique(groups, return_inverse=True)
     order = np.argsort(codes, kind="stable")
     starts = np.searchsorted(codes[order], np.arange(codes.max() + 2))
-    members = [order[a:b] for a, b in itertools.pairwise(starts)]
-    rng = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(draws):
-        rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
-        result = metric(generated[rows], probability[rows])
-        if np.isfinite(result):
-            drawn.append(result)
-    if not drawn or not np.isfinite(value):
-        return value, float("nan"), float("nan")
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return value, float(low), float(high)
+    return [order[a:b] for a, b in itertools.pairwise(starts)]
 
 
 def summarise(

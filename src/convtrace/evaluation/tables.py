@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields
 from functools import partial
@@ -23,7 +23,7 @@ from convtrace.detection.conditions import of_degradation, of_picture
 from convtrace.errors import DatasetError, ImageError
 from convtrace.image import degradations, read, to_uint8
 
-__all__ = ["FeatureTable", "measure", "read_table", "resolve", "write_table"]
+__all__ = ["FeatureTable", "join_tables", "measure", "read_table", "resolve", "write_table"]
 
 Progress = Callable[[int, int], None]
 # Seconds for a picture and a degradation.
@@ -81,6 +81,39 @@ class FeatureTable:
 
 
 _COLUMNS = tuple(f.name for f in fields(FeatureTable) if f.name not in ("features", "names"))
+
+
+def join_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
+    """Lay the columns of several tables of the same pictures side by side.
+
+    Parameters
+    ----------
+    tables : sequence of FeatureTable
+        Each with one row for a picture and degradation, in any order.
+
+    Returns
+    -------
+    FeatureTable
+        In the order of the first.
+
+    Raises
+    ------
+    DatasetError
+        Where one has other rows, or two have a column of the same name.
+    """
+    first = tables[0]
+    keys = [list(zip(t.picture.tolist(), t.templates.tolist(), strict=True)) for t in tables]
+    blocks = [first.features]
+    for table, of_table in zip(tables[1:], keys[1:], strict=True):
+        place = {key: row for row, key in enumerate(of_table)}
+        if len(place) != len(of_table) or set(place) != set(keys[0]):
+            raise DatasetError("the feature tables are of different pictures or degradations")
+        blocks.append(table.features[[place[key] for key in keys[0]]])
+    names = np.concatenate([table.names for table in tables])
+    if len(set(names.tolist())) != len(names):
+        raise DatasetError("two feature tables have a column of the same name")
+    kept = {name: getattr(first, name) for name in _COLUMNS}
+    return FeatureTable(np.concatenate(blocks, axis=1), names, **kept)
 
 
 def resolve(template: str, key: str) -> str:
@@ -257,7 +290,16 @@ def write_table(table: FeatureTable, path: Path) -> None:
         arrays[str(name)] = pa.array(table.features[:, index].astype(np.float16))
     temporary = path.with_name(path.name + ".tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(arrays), temporary, compression="zstd", compression_level=15)
+    pq.write_table(
+        pa.table(arrays),
+        temporary,
+        compression="zstd",
+        compression_level=15,
+        # A dictionary of numbers that hardly repeat takes more than the numbers; their first
+        # bytes repeat.
+        use_dictionary=list(_COLUMNS),
+        column_encoding=dict.fromkeys(map(str, table.names), "BYTE_STREAM_SPLIT"),
+    )
     temporary.replace(path)
 
 

@@ -2,7 +2,8 @@
 
 Each degradation has a name that holds its parameters, ``"jpeg-75"``,
 ``"rescale-0.8"``; names are chained with ``+`` and applied from left to right:
-``"rescale-0.8+jpeg-90"``. All take 8-bit pixels, (H, W) or (H, W, 3), and give 8-bit
+``"rescale-0.8+jpeg-90"``. Two chains have names of their own, ``"web"`` and
+``"hard"`` (see `CHAINS`). All take 8-bit pixels, (H, W) or (H, W, 3), and give 8-bit
 pixels with the same number of channels. They are used alike for training and for
 measuring.
 
@@ -28,7 +29,7 @@ from scipy import ndimage
 
 from convtrace.errors import ConvtraceError, ImageError
 
-__all__ = ["Degradation", "apply", "check", "names", "register"]
+__all__ = ["CHAINS", "Degradation", "apply", "check", "expand", "names", "register"]
 
 U8 = NDArray[np.uint8]
 Step = Callable[[U8, np.random.Generator], U8]
@@ -70,6 +71,12 @@ class Degradation:
 
 _registry: dict[str, Degradation] = {}
 
+CHAINS = {
+    "web": ("fit-768+jpeg-60", "what a web site does: longest side 768 pixels, JPEG quality 60"),
+    "hard": ("fit-512+jpeg-40", "what a messenger does: longest side 512 pixels, JPEG quality 40"),
+}
+"""Chains with names of their own: what they stand for, and a line of help."""
+
 
 def register(degradation: Degradation) -> Degradation:
     """Add a degradation to the registry.
@@ -109,7 +116,31 @@ def names() -> dict[str, str]:
     'left and right exchanged'
     """
     _load_entry_points()
-    return {each.pattern: each.help for each in _registry.values()}
+    return {
+        **{each.pattern: each.help for each in _registry.values()},
+        **{name: f"{about} ({chain})" for name, (chain, about) in CHAINS.items()},
+    }
+
+
+def expand(name: str) -> str:
+    """Write out the chains that have names of their own.
+
+    Parameters
+    ----------
+    name : str
+        As for `apply`.
+
+    Returns
+    -------
+    str
+        Without ``"web"`` and ``"hard"``; otherwise the same name, known or not.
+
+    Examples
+    --------
+    >>> expand("mirror+web")
+    'mirror+fit-768+jpeg-60'
+    """
+    return "+".join(CHAINS[part][0] if part in CHAINS else part for part in name.split("+"))
 
 
 def check(name: str) -> str:
@@ -195,7 +226,7 @@ def _load_entry_points() -> None:
 
 
 def _steps(name: str) -> list[Step]:
-    return [_step(part) for part in name.split("+")]
+    return [_step(part) for part in expand(name).split("+")]
 
 
 def _step(name: str) -> Step:
@@ -214,10 +245,10 @@ def _step(name: str) -> Step:
 
 
 def _suggestion(name: str, keyword: str) -> str:
-    near = difflib.get_close_matches(keyword.lower(), _registry, n=1)
+    near = difflib.get_close_matches(keyword.lower(), [*_registry, *CHAINS], n=1)
     if near:
         return f"did you mean {near[0] + name[len(keyword) :]!r}?"
-    return "known are " + ", ".join(each.pattern for each in _registry.values())
+    return "known are " + ", ".join(names())
 
 
 # ---------------------------------------------------------------- the degradations
@@ -259,6 +290,37 @@ def _rescale(factor: str) -> Step:
         if size == (width, height):
             return pixels
         return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+
+    return step
+
+
+def _fit(size: str) -> Step:
+    side = _positive(size)
+
+    def step(pixels: U8, _rng: np.random.Generator) -> U8:
+        height, width = pixels.shape[:2]
+        longest = max(height, width)
+        if longest <= side:
+            return pixels
+        fitted = (max(1, round(width * side / longest)), max(1, round(height * side / longest)))
+        return np.asarray(Image.fromarray(pixels).resize(fitted, Image.Resampling.LANCZOS))
+
+    return step
+
+
+def _square(share: str) -> Step:
+    part = float(share)
+    if not 0 < part <= 1:
+        raise ValueError("the share is not above 0 and up to 1")
+
+    def step(pixels: U8, rng: np.random.Generator) -> U8:
+        height, width = pixels.shape[:2]
+        side = max(1, round(part * min(height, width)))
+        top = int(rng.integers(height - side + 1))
+        left = int(rng.integers(width - side + 1))
+        covered = pixels.copy()
+        covered[top : top + side, left : left + side] = rng.integers(0, 256, pixels.shape[2:])
+        return covered
 
     return step
 
@@ -386,6 +448,12 @@ for _degradation in (
         rf"rescale-{_NUMBER}",
         _rescale,
     ),
+    Degradation(
+        "fit-S",
+        "scaled down, Lanczos, until no side is longer than S pixels",
+        r"fit-(\d{1,6})",
+        _fit,
+    ),
     Degradation("crop-S", "the central window of at most S x S pixels", r"crop-(\d{1,6})", _crop),
     Degradation(
         "randomcrop-S",
@@ -401,6 +469,12 @@ for _degradation in (
         "turned counter-clockwise by D degrees (bicubic; right angles exactly), empty corners cut",
         rf"rotate-(-?{_NUMBER[1:-1]})",
         _rotate,
+    ),
+    Degradation(
+        "square-F",
+        "a square of one random colour at a random place, its side F of the shorter side, up to 1",
+        rf"square-{_NUMBER}",
+        _square,
     ),
     Degradation("mirror", "left and right exchanged", r"mirror", _mirror),
     Degradation(

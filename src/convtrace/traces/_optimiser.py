@@ -27,15 +27,15 @@ __all__ = ["maximise"]
 
 _FLOOR = 2.0 * np.log(SIGMA_FLOOR)
 # EM is slow once a step moves no coefficient by more.
-_NEAR = 0.02
+_NEAR = 0.01
 # The variance that rounding to whole grey levels leaves, 1/12. A fit below it is made by flat
 # areas, where each pixel fits exactly or not at all: there EM itself is followed to its end.
 _ROUNDING = np.log(1.0 / 12.0)
 _NEAR_FLAT = 1e-5
 # How far a coefficient may move in one stride along the path of EM, and in the Newton step
 # that ends it. Larger ones save passes, and end in another maximum on one picture in a hundred.
-_REACH = 0.005
-_LAST = 0.03
+_REACH = 0.003
+_LAST = 0.01
 # EM steps in one stride, after which they have converged or never will.
 _MOST_STEPS = 2**14
 # Strides that one matrix of EM serves for.

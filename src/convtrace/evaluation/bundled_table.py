@@ -1,0 +1,115 @@
+"""The packaged feature tables that the bundled detector is trained on, as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from convtrace import descriptors
+from convtrace.errors import DatasetError
+from convtrace.evaluation.tables import FeatureTable, join_tables, read_table
+
+__all__ = ["BUNDLED_DEGRADATIONS", "BUNDLED_PARTS", "BUNDLED_TABLES", "bundled_table"]
+
+_DATA = Path(__file__).parent / "data"
+
+BUNDLED_DEGRADATIONS = (
+    "none",
+    "jpeg-90",
+    "jpeg-75",
+    "jpeg-50",
+    "rescale-0.75..1.25",
+    "rescale-0.75..1.25+jpeg-50..100",
+)
+"""What is done to every picture that the bundled detector is trained on."""
+
+BUNDLED_PARTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "convolutional-traces": MappingProxyType({"kernel_size": (3, 5, 7), "crop": 256}),
+        "co-occurrence": MappingProxyType({"truncation": 2, "crop": 512}),
+        "radial-spectrum": MappingProxyType({"length": 32, "crop": 256}),
+    }
+)
+"""What the bundled detector measures: descriptors and their options."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedTable:
+    """How one of the tables was measured.
+
+    Parameters
+    ----------
+    file : str
+        Its name in the package.
+    parts : tuple of str
+        The descriptors, out of `BUNDLED_PARTS`.
+    degradations : tuple of str
+        Its rows for each picture.
+    """
+
+    file: str
+    parts: tuple[str, ...]
+    degradations: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return _DATA / self.file
+
+    def descriptor(self) -> Any:
+        """Return what measures it."""
+        if len(self.parts) == 1:
+            return descriptors.create(self.parts[0], **BUNDLED_PARTS[self.parts[0]])
+        parts = {name: BUNDLED_PARTS[name] for name in self.parts}
+        return descriptors.create("joined", parts=parts)
+
+
+BUNDLED_TABLES: Mapping[str, PackagedTable] = MappingProxyType(
+    {
+        "traces": PackagedTable(
+            "corpus-features.parquet",
+            ("convolutional-traces",),
+            (
+                *BUNDLED_DEGRADATIONS[:4],
+                "jpeg-50..100",
+                "jpeg-50..100-444",
+                *BUNDLED_DEGRADATIONS[4:],
+                "randomcrop-128..224+jpeg-50..100",
+            ),
+        ),
+        "residuals": PackagedTable(
+            "corpus-residuals.parquet",
+            ("co-occurrence", "radial-spectrum"),
+            BUNDLED_DEGRADATIONS,
+        ),
+    }
+)
+"""The traces, in more degradations than the detector needs, and what is joined to them."""
+
+
+def bundled_table() -> FeatureTable:
+    """Return the rows that the bundled detector is trained on.
+
+    Returns
+    -------
+    FeatureTable
+        One row for each picture and each of `BUNDLED_DEGRADATIONS`.
+
+    Raises
+    ------
+    DatasetError
+        Where a packaged table is missing, damaged, or does not fit the other.
+    """
+    tables = []
+    for part in BUNDLED_TABLES.values():
+        table = read_table(part.path)
+        table = table.select(np.isin(table.templates, BUNDLED_DEGRADATIONS))
+        if not len(table):
+            raise DatasetError(f"{part.path}: it has no row of the bundled detector's degradations")
+        tables.append(table)
+    return join_tables(tables)

@@ -1,0 +1,190 @@
+"""The trace beside the peers' descriptors, on the same pictures and folds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from convtrace import descriptors
+from convtrace.detection import Table
+from convtrace.detection.held_out import folds_by_group
+from convtrace.evaluation.bundles import EQUALISED, PEER_DEGRADATIONS, TRACES
+from convtrace.evaluation.experiments.base import (
+    Context,
+    Experiment,
+    Plot,
+    Result,
+    align,
+    balanced_interval,
+    mean_interval,
+    pairs_of,
+    run_all,
+    subsets_of,
+)
+from convtrace.evaluation.learning import Candidate, held_out
+from convtrace.evaluation.outside_scores import threshold_calls
+from convtrace.evaluation.paired import holm, mcnemar, paired_difference, verdict
+from convtrace.evaluation.peers import PEERS
+from convtrace.evaluation.store import kernel_columns
+
+__all__ = ["EXPERIMENT"]
+
+CONDITIONS = ("none", EQUALISED, *PEER_DEGRADATIONS)
+OWN = "convolutional trace, N=7"
+
+
+def _one(
+    features: dict[str, np.ndarray], codes: np.ndarray, groups: np.ndarray, seed: int
+) -> dict[str, np.ndarray]:
+    folds = folds_by_group(codes, groups, seed=seed)
+    makers = {OWN: "svm", **{peer.title: peer.classifier for peer in PEERS}}
+    return {
+        name: held_out(Candidate(name, makers[name]), features, codes, folds, seed=seed).argmax(
+            axis=1
+        )
+        == 1
+        for name in features
+    }
+
+
+def run(context: Context) -> Result:
+    """Run the experiment."""
+    store = context.store
+    pairs = pairs_of(store, quick=context.quick)
+    known = set(descriptors.names())
+    places, tasks, outside = [], [], []
+    for pair in pairs:
+        for template in CONDITIONS[: 2 if context.quick else None]:
+            if pair.matched and not pair.lossless and template in PEER_DEGRADATIONS:
+                continue
+            present = [
+                p for p in PEERS if p.descriptor in known and store.has(p.descriptor, template)
+            ]
+            subsets = subsets_of([pair])
+            tables = align(
+                [store.table(name, template, subsets)
+                 for name in (TRACES, *(p.descriptor for p in present))]
+            )  # fmt: skip
+            first = tables[0]
+            rows = pair.rows(first.labels, first.generators, first.subsets)
+            features = {OWN: kernel_columns(first, (7,))[rows]}
+            for peer, table in zip(present, tables[1:], strict=True):
+                features[peer.title] = table.features[rows].astype(np.float64)
+            codes = (first.labels[rows] == "fake").astype(np.intp)
+            groups = first.groups[rows]
+            places.append((pair, template))
+            tasks.append((features, codes, groups, context.seed))
+            outside.append(
+                {
+                    detector.name: threshold_calls(
+                        detector, store, first.picture[rows], template, codes, groups, context.seed
+                    )
+                    for detector in context.detectors
+                }
+            )
+    results = run_all(_one, tasks, context.n_jobs)
+    for found, more in zip(results, outside, strict=True):
+        found.update(more)
+    methods = list(dict.fromkeys(name for found in results for name in found))
+    return _tables(places, tasks, results, methods, context)
+
+
+def _tables(
+    places: list[Any], tasks: list[Any], results: list[Any], methods: list[str], context: Context
+) -> Result:
+    intervals = {
+        (pair.name, template, name): balanced_interval(codes == 1, called, groups)
+        for (pair, template), (_, codes, groups, _), found in zip(
+            places, tasks, results, strict=True
+        )
+        for name, called in found.items()
+    }
+    tables, tests = [], []
+    for template in dict.fromkeys(template for _, template in places):
+        rows: list[tuple[Any, ...]] = []
+        for (pair, one), (_, codes, _, _) in zip(places, tasks, strict=True):
+            if one == template:
+                cells = [intervals[pair.name, template, m][0]
+                         if (pair.name, template, m) in intervals else "no data"
+                         for m in methods]  # fmt: skip
+                rows.append((pair.name, int((codes == 0).sum()), int(codes.sum()), *cells))
+        lossless = [p.name for p, one in places if one == template and p.lossless]
+        if lossless:
+            means = [mean_interval([intervals[p, template, m] for p in lossless])
+                     if all((p, template, m) in intervals for p in lossless) else "no data"
+                     for m in methods]  # fmt: skip
+            rows.append(("mean of the lossless", None, None, *means))
+        label = "as the files are" if template == "none" else template
+        tables.append(
+            Table(
+                f"Methods compared, {label}",
+                ("pair", "real", "generated", *methods),
+                tuple(rows),
+                "Balanced accuracy with 95% intervals; trained and tested under the same "
+                "condition, done to both classes alike.",
+            )
+        )
+    for (pair, template), (_, codes, groups, _), found in zip(places, tasks, results, strict=True):
+        own = found[OWN]
+        for name in methods:
+            if name == OWN or name not in found:
+                continue
+            difference = paired_difference(
+                codes == 1, own, found[name], groups, draws=300, seed=context.seed
+            )
+            truth = codes == 1
+            p_value = mcnemar(own == truth, found[name] == truth)
+            tests.append((pair.name, template, name, difference, p_value))
+    adjusted = holm([test[-1] for test in tests])
+    verdicts = [verdict(test[3], p) for test, p in zip(tests, adjusted, strict=True)]
+    paired = Table(
+        "Is the trace better? Paired tests",
+        ("pair", "condition", "other method", "difference", "p", "p (Holm)", "the trace is"),
+        tuple((*test, p, v) for test, p, v in zip(tests, adjusted, verdicts, strict=True)),
+        "Balanced accuracy of the trace less the other's, 95% interval by bootstrap over groups; "
+        "p of McNemar's exact test, and adjusted for all rows by Holm. 'Better' and 'worse' only "
+        "where interval and adjusted p agree.",
+    )
+    loses = [f"{t[2]} on {t[0]} ({t[1]})" for t, v in zip(tests, verdicts, strict=True)
+             if v == "worse"]  # fmt: skip
+    tally = ", ".join(
+        f"{v} in {verdicts.count(v)}" for v in ("better", "worse", "no difference shown")
+    )
+    findings = (
+        f"Of {len(tests)} paired comparisons the trace is {tally}.",
+        "The trace loses against: " + ("; ".join(loses) if loses else "none of them") + ".",
+    )
+    first = [(pair, template) for pair, template in places if template == "none"]
+    plot = Plot(
+        "peers",
+        "dots",
+        "Balanced accuracy of each method as the files are, 95% intervals.",
+        {
+            "rows": [pair.name for pair, _ in first],
+            "xlabel": "balanced accuracy",
+            "series": [
+                {"name": m, "values": [intervals[p.name, "none", m][0] for p, _ in first]}
+                for m in methods
+                if all((p.name, "none", m) in intervals for p, _ in first)
+            ],
+        },
+    )
+    return Result((*tables, paired), (plot,), findings)
+
+
+EXPERIMENT = Experiment(
+    "peers",
+    "Beside its peers",
+    "Is the trace better than what others measure in the same pictures?",
+    {
+        "classes": "real and generated of each matched pair, of equal weight",
+        "features": "7x7 kernels; each peer's descriptor",
+        "classifiers": "RBF SVM for the trace; for the others: "
+        + "; ".join(f"{peer.title}: {peer.classifier} ({peer.about})" for peer in PEERS),
+        "folds": "5, groups kept whole, the same for all methods; nothing is chosen",
+        "degradations": ", ".join(CONDITIONS),
+    },
+    run,
+    descriptors=(TRACES, *(peer.descriptor for peer in PEERS)),
+)
