@@ -8,7 +8,7 @@ import pyarrow.dataset as ds
 import pytest
 from PIL import Image
 
-from convtrace.batch import LocalEngine, extract_many, parts
+from convtrace.batch import ThreadEngine, extract_many, parts
 from convtrace.errors import ConvtraceError
 
 
@@ -92,7 +92,7 @@ def test_order_is_kept_and_work_is_bounded():
             taken += 1
             yield index
 
-    results = LocalEngine().map(lambda n: n * n, items(), workers=2)
+    results = ThreadEngine().map(lambda n: n * n, items(), workers=2)
     assert [next(results) for _ in range(5)] == [0, 1, 4, 9, 16]
     assert taken <= 5 + 16
     results.close()

@@ -1,135 +1,90 @@
-"""Engines: how a function is applied to many items, in order and in bounded memory."""
+"""Engines: how a function is applied to many items in bounded memory.
+
+``local``
+    Processes of this machine; a crashing or hanging item costs only itself.
+``threads``
+    Threads of this process.
+``ray``
+    A Ray cluster, or a Ray of this machine (extra ``cluster``).
+"""
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import inspect
+from collections.abc import Callable, Generator, Iterable
 from typing import Protocol, TypeVar
 
+from convtrace.batch.cluster import RayEngine
+from convtrace.batch.processes import LocalEngine
+from convtrace.batch.tasks import Lost, WorkerError, default_workers
+from convtrace.batch.threads import ThreadEngine
 from convtrace.descriptors.registry import Registry
 from convtrace.errors import ConvtraceError
 
-__all__ = ["ENGINES", "Engine", "LocalEngine", "create", "default_workers", "names", "register"]
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "LocalEngine",
+    "Lost",
+    "RayEngine",
+    "ThreadEngine",
+    "WorkerError",
+    "create",
+    "default_workers",
+    "names",
+    "register",
+]
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-# Submitted and not done, per worker: one at work and one waiting keep every core busy.
-_IN_FLIGHT = 2
-# Done and not yet handed on, per worker, while an earlier item is still at work. Results are
-# small, pictures are not held; without this room one slow picture would stall all workers.
-_FINISHED = 64
-# Windows does not interrupt a wait without a limit, so Ctrl-C would go unheard.
-_LISTEN_SECONDS = 0.5
 
 
 class Engine(Protocol):
     """What an engine can do."""
 
     def map(
-        self, function: Callable[[T], R], items: Iterable[T], *, workers: int | None = None
+        self,
+        function: Callable[[T], R],
+        items: Iterable[T],
+        *,
+        workers: int | None = None,
+        time_limit: float | None = None,
+        lost: Lost[T, R] | None = None,
+        ordered: bool = True,
     ) -> Generator[R, None, None]:
         """Apply a function to items.
 
         Parameters
         ----------
         function : callable
-            Safe to call from several threads.
+            Of a module, or a `functools.partial` of one: it may be sent to other processes
+            and machines. It may be called twice for an item whose worker was lost.
         items : iterable
             Taken as they are needed, never all at once.
         workers : int, optional
             How many at once; by default one for each core.
+        time_limit : float, optional
+            Seconds after which an item is given up, where the engine can end it.
+        lost : callable, optional
+            Called in this process with an item that crashed its worker, ran over its time
+            or raised what nobody expected, and with the reason in words; what it returns is
+            the item's result. Without it a lost item ends the run.
+        ordered : bool, default True
+            Whether results come in the order of the items, or as they are done, so that a
+            slow item holds nobody up.
 
         Yields
         ------
         object
-            The results in the order of the items. Closing the iterator drops the rest.
+            The results. Closing the iterator drops the rest.
         """
         ...
 
 
-class LocalEngine:
-    """Threads of this process.
-
-    Threads are enough: decoding and the solver release the interpreter's lock. Memory is
-    bounded by the number of workers, since each holds one picture and what waits are paths.
-
-    Closing the iterator, or an exception in it (Ctrl-C), drops what has not begun and does
-    not wait for what has.
-
-    Examples
-    --------
-    >>> list(LocalEngine().map(lambda number: number * number, range(5), workers=2))
-    [0, 1, 4, 9, 16]
-    """
-
-    def map(
-        self, function: Callable[[T], R], items: Iterable[T], *, workers: int | None = None
-    ) -> Generator[R, None, None]:
-        """Apply a function to items; see `Engine.map`.
-
-        Raises
-        ------
-        ConvtraceError
-            Where `workers` is less than 1.
-        """
-        count = default_workers() if workers is None else workers
-        if count < 1:
-            raise ConvtraceError(f"workers={workers}: give 1 or more, or leave it out")
-        return _ordered(function, iter(items), count)
+ENGINES: Registry[Callable[..., Engine]] = Registry("engine", "convtrace.engines")
 
 
-def _ordered(
-    function: Callable[[T], R], items: Iterator[T], workers: int
-) -> Generator[R, None, None]:
-    window: deque[Future[R]] = deque()
-    undone: set[Future[R]] = set()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="convtrace")
-    try:
-        exhausted = False
-        while True:
-            undone = {future for future in undone if not future.done()}
-            while (
-                not exhausted
-                and len(undone) < _IN_FLIGHT * workers
-                and len(window) < _FINISHED * workers
-            ):
-                try:
-                    item = next(items)
-                except StopIteration:
-                    exhausted = True
-                    break
-                future = pool.submit(function, item)
-                window.append(future)
-                undone.add(future)
-            if not window:
-                return
-            if window[0].done():
-                yield window.popleft().result()
-            else:
-                wait(undone, timeout=_LISTEN_SECONDS, return_when=FIRST_COMPLETED)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def default_workers() -> int:
-    """Return the number of cores that this process may use.
-
-    Returns
-    -------
-    int
-    """
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-ENGINES: Registry[Callable[[], Engine]] = Registry("engine", "convtrace.engines")
-
-
-def register(name: str) -> Callable[[Callable[[], Engine]], Callable[[], Engine]]:
+def register(name: str) -> Callable[[Callable[..., Engine]], Callable[..., Engine]]:
     """Register the decorated class or factory as an engine.
 
     Parameters
@@ -143,7 +98,7 @@ def register(name: str) -> Callable[[Callable[[], Engine]], Callable[[], Engine]
         The decorator; it returns what it was given.
     """
 
-    def decorate(factory: Callable[[], Engine]) -> Callable[[], Engine]:
+    def decorate(factory: Callable[..., Engine]) -> Callable[..., Engine]:
         ENGINES.add(name, factory)
         return factory
 
@@ -165,13 +120,15 @@ def names() -> list[str]:
     return ENGINES.names()
 
 
-def create(name: str) -> Engine:
+def create(name: str, *, address: str | None = None) -> Engine:
     """Make an engine by name.
 
     Parameters
     ----------
     name : str
         One of `names`.
+    address : str, optional
+        Of the cluster, for engines that have one.
 
     Returns
     -------
@@ -181,8 +138,17 @@ def create(name: str) -> Engine:
     ------
     UnknownNameError
         Where no engine has the name; the message names the nearest.
+    ConvtraceError
+        Where an address is given to an engine that takes none.
     """
-    return ENGINES.get(name)()
+    factory = ENGINES.get(name)
+    if address is None:
+        return factory()
+    if "address" not in inspect.signature(factory).parameters:
+        raise ConvtraceError(f"engine {name!r} has no address; take --engine ray, or leave it out")
+    return factory(address=address)
 
 
 ENGINES.add("local", LocalEngine)
+ENGINES.add("threads", ThreadEngine)
+ENGINES.add("ray", RayEngine)

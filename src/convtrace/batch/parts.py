@@ -6,30 +6,53 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from convtrace.batch.output import OutputError, replacing
+from convtrace.batch.output import OutputError
 from convtrace.batch.schema import ExtractionOptions, options_of, schema
+from convtrace.batch.stores import Store
 from convtrace.errors import ConvtraceError
 
-__all__ = ["Index", "PartWriter", "State", "merge", "part_files", "remove_rows"]
+__all__ = ["DamagedPartError", "Index", "Part", "PartWriter", "State", "merge", "remove_rows"]
 
-_PATTERN = "part-*.parquet"
-_TEMPORARY = ".part-*.tmp"
 # Rows of pictures, or seconds, after which a part is closed: what a killed run can lose.
-_ROWS = 1000
+_ROWS = 5000
 _SECONDS = 60.0
-_BATCH = 512
+_BATCH = 8192
+# Rows of a table with all its columns, of which some are long.
+_WIDE_BATCH = 512
 _KEY_COLUMNS = ["path", "bytes", "mtime_ns", "error"]
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class DamagedPartError(ConvtraceError):
+    """A file is no Parquet, or not all of it is there."""
+
+
+class Part(NamedTuple):
+    """One file of a table.
+
+    Parameters
+    ----------
+    store : Store
+        Where it lies.
+    name : str
+        Its name there.
+    """
+
+    store: Store
+    name: str
+
+    @property
+    def address(self) -> str:
+        """Path or address, for people."""
+        return self.store.where(self.name)
+
+
+class State(NamedTuple):
     """Which state of a picture a row describes, and where the row is.
 
     Parameters
@@ -40,12 +63,15 @@ class State:
         Of the picture when it was measured; None where there was none.
     failed : bool
         The row has an error.
+    sha256 : str or None
+        Of the picture, where it was asked for.
     """
 
     source: int
     nbytes: int | None
     mtime_ns: int | None
     failed: bool
+    sha256: str | None = None
 
 
 @dataclass(slots=True)
@@ -54,25 +80,32 @@ class Index:
 
     Parameters
     ----------
-    files : list of pathlib.Path
+    files : list of Part
         The files, oldest first.
     rows : dict of str to State
         By path.
+    repeated : dict of int to set of str
+        Of each file the paths that a later file has, too.
     """
 
-    files: list[Path] = field(default_factory=list)
+    files: list[Part] = field(default_factory=list)
     rows: dict[str, State] = field(default_factory=dict)
+    repeated: dict[int, set[str]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, files: Iterable[Path], options: ExtractionOptions) -> Index:
+    def read(
+        cls, files: Iterable[Part], options: ExtractionOptions, *, checksums: bool = False
+    ) -> Index:
         """Read the index of files.
 
         Parameters
         ----------
-        files : iterable of pathlib.Path
+        files : iterable of Part
             Written by this package, oldest first.
         options : ExtractionOptions
             With which they must have been made.
+        checksums : bool, default False
+            Whether to read the SHA-256 of the pictures, too.
 
         Returns
         -------
@@ -80,55 +113,65 @@ class Index:
 
         Raises
         ------
+        DamagedPartError
+            Where a file is damaged.
         ConvtraceError
-            Where a file was made with other options, by another version, or is damaged.
+            Where a file was made with other options or by another version.
         """
         index = cls()
-        for path in files:
-            source = len(index.files)
-            index.files.append(path)
-            for batch in _batches(path, options, _KEY_COLUMNS):
-                columns = (batch.column(name).to_pylist() for name in _KEY_COLUMNS)
-                for name, nbytes, mtime_ns, error in zip(*columns, strict=True):
-                    index.rows[name] = State(source, nbytes, mtime_ns, error is not None)
+        for part in files:
+            index.add(part, options, checksums=checksums)
         return index
 
+    def add(self, part: Part, options: ExtractionOptions, *, checksums: bool = False) -> None:
+        """Read the index of one more file; see `read`. A damaged one changes nothing.
 
-def part_files(folder: Path) -> list[Path]:
-    """List the parts in a folder, oldest first.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        It may be missing.
-
-    Returns
-    -------
-    list of pathlib.Path
-    """
-    return sorted(folder.glob(_PATTERN))
+        Parameters
+        ----------
+        part : Part
+            The file.
+        options : ExtractionOptions
+            With which it must have been made.
+        checksums : bool, default False
+            Whether to read the SHA-256 of the pictures, too.
+        """
+        columns = [*_KEY_COLUMNS, "sha256"] if checksums else _KEY_COLUMNS
+        batches = list(_batches(part, options, columns, _BATCH))
+        source = len(self.files)
+        self.files.append(part)
+        for batch in batches:
+            # The text of errors is long; whether there is one is enough.
+            failed = batch.column("error").is_valid().to_pylist()
+            keys = (batch.column(name).to_pylist() for name in _KEY_COLUMNS[:3])
+            digests = batch.column("sha256").to_pylist() if checksums else [None] * len(failed)
+            for name, nbytes, mtime_ns, bad, digest in zip(*keys, failed, digests, strict=True):
+                before = self.rows.get(name)
+                if before is not None and before.source != source:
+                    self.repeated.setdefault(before.source, set()).add(name)
+                self.rows[name] = State(source, nbytes, mtime_ns, bad, digest)
 
 
 class PartWriter:
-    """Collects rows and writes them to a folder, part by part.
+    """Collects rows and writes them to a store, part by part.
 
     Leaving the context writes what is left, after an exception too: rows that were measured
     are kept.
 
     Parameters
     ----------
-    folder : pathlib.Path
-        Made when the first part is written.
+    store : Store
+        Where.
     options : ExtractionOptions
         They give the columns.
     """
 
-    def __init__(self, folder: Path, options: ExtractionOptions) -> None:
-        self._folder = folder
+    def __init__(self, store: Store, options: ExtractionOptions) -> None:
+        self._store = store
         self._schema = schema(options)
         self._rows: list[dict[str, Any]] = []
         self._since = time.monotonic()
         self._failed = False
+        self._last: int | None = None
 
     def write(self, row: dict[str, Any]) -> None:
         """Take one row.
@@ -160,26 +203,26 @@ class PartWriter:
             return
         table = pa.Table.from_pylist(self._rows, schema=self._schema)
         try:
-            self._folder.mkdir(exist_ok=True)
-            with replacing(self._folder / self._next_name()) as temporary:
-                pq.write_table(table, temporary, compression="zstd")
+            with self._store.writing(self._next_name()) as file:
+                pq.write_table(table, file, compression="zstd")
         except OSError as error:
             self._failed = True
-            raise OutputError.of(self._folder, error) from error
+            raise OutputError.of(self._store.where(), error) from error
         except OutputError:
             self._failed = True
             raise
         self._rows.clear()
 
     def _next_name(self) -> str:
-        last = max((int(path.name.split("-")[1]) for path in part_files(self._folder)), default=0)
+        if self._last is None:
+            numbers = (name.split("-")[1] for name in self._store.parts())
+            self._last = max((int(one) for one in numbers if one.isdigit()), default=0)
+        self._last += 1
         # The token keeps two runs at once from replacing each other's parts.
-        return f"part-{last + 1:06d}-{secrets.token_hex(4)}.parquet"
+        return f"part-{self._last:06d}-{secrets.token_hex(4)}.parquet"
 
     def __enter__(self) -> Self:
-        # What a killed run left half-written.
-        for path in self._folder.glob(_TEMPORARY):
-            path.unlink(missing_ok=True)
+        self._store.tidy()
         return self
 
     def __exit__(
@@ -193,7 +236,7 @@ class PartWriter:
             self.flush()
 
 
-def merge(index: Index, options: ExtractionOptions, target: Path) -> int:
+def merge(index: Index, options: ExtractionOptions, target: Part) -> int:
     """Write the rows of an index to one file, which appears when it is complete.
 
     Parameters
@@ -202,7 +245,7 @@ def merge(index: Index, options: ExtractionOptions, target: Path) -> int:
         Where the rows are.
     options : ExtractionOptions
         With which they were made.
-    target : pathlib.Path
+    target : Part
         The file; it may be one of the index's.
 
     Returns
@@ -218,11 +261,11 @@ def merge(index: Index, options: ExtractionOptions, target: Path) -> int:
     count = 0
     declared = schema(options)
     with (
-        replacing(target) as temporary,
-        pq.ParquetWriter(temporary, declared, compression="zstd") as writer,
+        target.store.writing(target.name) as file,
+        pq.ParquetWriter(file, declared, compression="zstd") as writer,
     ):
-        for source, path in enumerate(index.files):
-            for batch in _batches(path, options):
+        for source, part in enumerate(index.files):
+            for batch in _batches(part, options, None, _WIDE_BATCH):
                 names = batch.column("path").to_pylist()
                 wanted = [index.rows[name].source == source for name in names]
                 kept = batch.filter(pa.array(wanted))
@@ -232,12 +275,12 @@ def merge(index: Index, options: ExtractionOptions, target: Path) -> int:
     return count
 
 
-def remove_rows(path: Path, names: set[str], options: ExtractionOptions) -> None:
+def remove_rows(part: Part, names: set[str], options: ExtractionOptions) -> None:
     """Rewrite a part without the rows of some pictures.
 
     Parameters
     ----------
-    path : pathlib.Path
+    part : Part
         The part; it goes where no row is left.
     names : set of str
         The paths of those pictures.
@@ -250,35 +293,35 @@ def remove_rows(path: Path, names: set[str], options: ExtractionOptions) -> None
         If it cannot be written.
     """
     tables = []
-    for batch in _batches(path, options):
+    for batch in _batches(part, options, None, _WIDE_BATCH):
         wanted = [name not in names for name in batch.column("path").to_pylist()]
         tables.append(pa.Table.from_batches([batch.filter(pa.array(wanted))]))
     left = pa.concat_tables(tables)
     if left.num_rows == 0:
-        path.unlink(missing_ok=True)
+        part.store.remove(part.name)
         return
-    with replacing(path) as temporary:
-        pq.write_table(left.cast(schema(options)), temporary, compression="zstd")
+    with part.store.writing(part.name) as file:
+        pq.write_table(left.cast(schema(options)), file, compression="zstd")
 
 
 def _batches(
-    path: Path, options: ExtractionOptions, columns: list[str] | None = None
+    part: Part, options: ExtractionOptions, columns: list[str] | None, size: int
 ) -> Iterator[Any]:
     try:
-        with pq.ParquetFile(path) as file:
+        with part.store.open(part.name) as stream, pq.ParquetFile(stream) as file:
             found = options_of(file.schema_arrow.metadata)
             if found is None:
                 raise ConvtraceError(
-                    f"{path}: is no table of this version's extract; name another output"
+                    f"{part.address}: is no table of this version's extract; name another output"
                 )
             if found != options:
                 raise ConvtraceError(
-                    f"{path}: was made with {found.describe()}, not {options.describe()}; name "
-                    "another output, or start anew without resuming"
+                    f"{part.address}: was made with {found.describe()}, not "
+                    f"{options.describe()}; name another output, or start anew without resuming"
                 )
-            yield from file.iter_batches(batch_size=_BATCH, columns=columns)
+            yield from file.iter_batches(batch_size=size, columns=columns)
     except (pa.ArrowInvalid, OSError) as error:
         reason = " ".join(str(error).split())
-        raise ConvtraceError(
-            f"{path}: cannot be read as Parquet ({reason}); move it away and run again"
+        raise DamagedPartError(
+            f"{part.address}: cannot be read as Parquet ({reason}); move it away and run again"
         ) from error

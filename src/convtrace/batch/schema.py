@@ -4,12 +4,14 @@ r"""The table that extraction writes: one row a picture, declared once.
 column                  type           meaning
 ======================  =============  ====================================================
 path                    string         as found; bytes that are not UTF-8 as ``\udcXX``
-sha256                  string         of the file
-bytes                   int64          size of the file
-mtime_ns                int64          its time of modification, nanoseconds since 1970
+sha256                  string         of the encoded bytes; of a video frame, of its pixels
+bytes                   int64          size of the file, of the member of an archive
+mtime_ns                int64          time of modification of the file, of the archive, of
+                                       the video; nanoseconds since 1970
 width, height           int32          pixels as stored
-format                  string         "JPEG", "PNG", ...
+format                  string         "JPEG", "PNG", ...; of a video frame its codec
 jpeg_quality            float64        estimate 1 to 100; null for other formats
+video_time              float64        seconds from the begin; null for pictures
 trace_N                 list<float64>  kernel coefficients without centre, channel by channel
 sigma_N                 list<float64>  a channel: standard deviation of the residual
 weight_N                list<float64>  a channel: mean responsibility, 0 to 1
@@ -17,12 +19,18 @@ log_likelihood_N        list<float64>  a channel: mean per pixel, nats
 iterations_N            list<int32>    a channel: passes of the solver
 converged_N             list<bool>     a channel
 regularized_N           list<bool>     a channel
+label                   string         "real", "generated", "unsure"
+probability             float64        of being generated, 0 to 1
+generator               string         the generator that the trace points to
+reasons                 list<string>   plain sentences
 error                   string         null where all went well
 ======================  =============  ====================================================
 
 The columns with ``_N`` are there once for each kernel size N; they are null where the
-picture could not be read or is smaller than the kernel. Options, library version and
-version of this schema are in the metadata of every file.
+picture could not be read or is smaller than the kernel. Those of a verdict (label to
+reasons) are there where a detector was given. Options, among them the SHA-256 of the
+detector's file, library version and version of this schema are in the metadata of every
+file.
 """
 
 from __future__ import annotations
@@ -42,7 +50,7 @@ from convtrace.traces.model import check_kernel_size
 
 __all__ = ["SCHEMA_VERSION", "ExtractionOptions", "columns_of", "options_of", "schema"]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Changes whenever a column changes."""
 
 _VERSION_KEY: Final = b"convtrace.schema_version"
@@ -62,6 +70,8 @@ class ExtractionOptions:
         As for `convtrace.traces.extract`.
     crop : int or None
         Side of the central square that is measured, in pixels; None for all pixels.
+    model : str or None
+        SHA-256 of the detector whose verdicts are in the table; None where none are.
 
     Raises
     ------
@@ -72,6 +82,7 @@ class ExtractionOptions:
     kernel_sizes: tuple[int, ...] = (3, 5, 7)
     channels: str = "rgb"
     crop: int | None = None
+    model: str | None = None
 
     def __post_init__(self) -> None:
         if not self.kernel_sizes:
@@ -87,7 +98,8 @@ class ExtractionOptions:
         """Return the options in words."""
         sizes = ", ".join(map(str, self.kernel_sizes))
         crop = "" if self.crop is None else f", crop {self.crop}"
-        return f"kernel size {sizes}, channels {self.channels}{crop}"
+        model = "" if self.model is None else f", verdicts of detector {self.model[:12]}"
+        return f"kernel size {sizes}, channels {self.channels}{crop}{model}"
 
     def to_json(self) -> str:
         """Return the options as JSON."""
@@ -96,6 +108,7 @@ class ExtractionOptions:
                 "kernel_sizes": list(self.kernel_sizes),
                 "channels": self.channels,
                 "crop": self.crop,
+                "model": self.model,
             }
         )
 
@@ -121,6 +134,7 @@ def schema(options: ExtractionOptions) -> pa.Schema:
         pa.field("height", pa.int32()),
         pa.field("format", pa.string()),
         pa.field("jpeg_quality", pa.float64()),
+        pa.field("video_time", pa.float64()),
     ]
     for size in options.kernel_sizes:
         fields += [
@@ -131,6 +145,13 @@ def schema(options: ExtractionOptions) -> pa.Schema:
             pa.field(f"iterations_{size}", pa.list_(pa.int32())),
             pa.field(f"converged_{size}", pa.list_(pa.bool_())),
             pa.field(f"regularized_{size}", pa.list_(pa.bool_())),
+        ]
+    if options.model is not None:
+        fields += [
+            pa.field("label", pa.string()),
+            pa.field("probability", pa.float64()),
+            pa.field("generator", pa.string()),
+            pa.field("reasons", pa.list_(pa.string())),
         ]
     fields.append(pa.field("error", pa.string()))
     metadata = {
@@ -183,4 +204,6 @@ def options_of(metadata: Mapping[bytes, bytes] | None) -> ExtractionOptions | No
     if found.get(_VERSION_KEY) != str(SCHEMA_VERSION).encode() or _OPTIONS_KEY not in found:
         return None
     state = json.loads(found[_OPTIONS_KEY])
-    return ExtractionOptions(tuple(state["kernel_sizes"]), state["channels"], state["crop"])
+    return ExtractionOptions(
+        tuple(state["kernel_sizes"]), state["channels"], state["crop"], state["model"]
+    )

@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from convtrace.batch import Input
     from convtrace.detection import Detector
 
 __all__ = [
+    "Address",
     "Channels",
     "DatasetPath",
+    "Engine",
+    "FrameStep",
     "KernelSizes",
     "Layout",
     "Paths",
+    "TimeLimit",
     "Workers",
     "find",
     "join_kernel_sizes",
@@ -30,10 +35,11 @@ _KERNEL_OPTION = "--kernel-size"
 _NUMBERS = re.compile(r"\d+([,\s]+\d+)*,?")
 
 Paths = Annotated[
-    list[Path],
+    list[str],
     typer.Argument(
         metavar="PATH...",
-        help="Pictures, and folders to be walked to their ends.",
+        help="Pictures; folders to be walked to their ends; patterns in quotes; archives and tar "
+        "shards; manifests with a column path; videos; addresses such as s3://bucket/folder.",
         show_default=False,
     ),
 ]
@@ -143,29 +149,58 @@ def parse_kernel_sizes(values: list[str] | None, *, default: tuple[int, ...]) ->
     return tuple(dict.fromkeys(sizes))
 
 
-def find(paths: list[Path]) -> list[Path]:
+Engine = Annotated[
+    str, typer.Option(metavar="local|ray", help="What runs the work: this machine, or Ray.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Of the Ray cluster; a Ray of this machine is started if none is given.",
+        show_default=False,
+    ),
+]
+TimeLimit = Annotated[
+    float,
+    typer.Option(metavar="SECONDS", min=0.1, help="After which a picture is given up."),
+]
+FrameStep = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Of videos take every N-th frame, and take videos in folders too. The key frames "
+        "of the videos named are taken by default.",
+        show_default=False,
+    ),
+]
+
+
+def find(paths: list[str], frame_step: int | None = None) -> list[Input]:
     """List the pictures that the arguments name.
 
     Parameters
     ----------
-    paths : list of Path
-        Files and folders.
+    paths : list of str
+        Paths and addresses.
+    frame_step : int, optional
+        Which frames of videos.
 
     Returns
     -------
-    list of Path
+    list of Input
 
     Raises
     ------
     ConvtraceError
         Where there is none.
     """
+    from convtrace.batch import find_inputs
     from convtrace.errors import ConvtraceError
-    from convtrace.image import find_pictures
 
-    found = list(find_pictures(paths))
+    found = list(find_inputs(paths, frame_step=frame_step, videos=frame_step is not None))
     if not found:
-        named = ", ".join(map(str, paths))
+        named = ", ".join(paths)
         raise ConvtraceError(f"{named}: no pictures found there; name pictures, or folders of them")
     return found
 

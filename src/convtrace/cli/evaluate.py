@@ -9,7 +9,14 @@ import typer
 from rich.text import Text
 from typer.core import TyperCommand
 
-from convtrace.cli.arguments import DatasetPath, Layout, Workers, load_detector
+from convtrace.cli.arguments import (
+    Address,
+    DatasetPath,
+    Engine,
+    Layout,
+    Workers,
+    load_detector,
+)
 from convtrace.cli.codes import UNREADABLE_INPUTS
 from convtrace.cli.console import Screen, compile_if_needed, complain_of_inputs, progress, say
 
@@ -71,6 +78,8 @@ def evaluate(
     ] = None,
     layout: Layout = None,
     workers: Workers = None,
+    engine: Engine = "local",
+    address: Address = None,
 ) -> None:
     """Measure a detector on a data set that it was not trained on.
 
@@ -84,14 +93,22 @@ def evaluate(
     Exit codes: 0 done; 2 wrong usage; 3 some pictures could not be read and were left out.
     """
     from convtrace import datasets, evaluation
+    from convtrace.batch import engines
 
+    runner = engines.create(engine, address=address)
     pictures = datasets.load(dataset, layout=layout)
     detector = load_detector(model)
     compile_if_needed()
     attacks = tuple(degradation) if degradation else evaluation.ATTACKS
     with progress("measuring") as (report, _):
         found = evaluation.evaluate(
-            pictures, detector, output, degradations=attacks, n_jobs=workers, progress=report
+            pictures,
+            detector,
+            output,
+            degradations=attacks,
+            n_jobs=workers,
+            engine=runner,
+            progress=report,
         )
     Screen().print(Text(found.summary()))
     for path in found.files:

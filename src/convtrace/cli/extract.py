@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from convtrace.cli.arguments import (
+    Address,
     Channels,
+    Engine,
+    FrameStep,
     KernelSizes,
     Paths,
+    TimeLimit,
     Workers,
     find,
+    load_detector,
     parse_kernel_sizes,
 )
 from convtrace.cli.codes import INTERRUPTED, UNREADABLE_INPUTS
@@ -24,12 +28,12 @@ __all__ = ["extract"]
 def extract(
     paths: Paths,
     output: Annotated[
-        Path,
+        str,
         typer.Option(
             "--output",
             "-o",
             metavar="OUT",
-            help="F.parquet for one file; any other name for a folder of parts.",
+            help="F.parquet for one file; any other name for a folder of parts; or an address.",
             show_default=False,
         ),
     ],
@@ -44,11 +48,31 @@ def extract(
             show_default=False,
         ),
     ] = None,
-    engine: Annotated[str, typer.Option(help="What runs the work.")] = "local",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="Add the verdict of a detector: a file, or 'bundled'.",
+            show_default=False,
+        ),
+    ] = None,
+    engine: Engine = "local",
+    address: Address = None,
     workers: Workers = None,
+    time_limit: TimeLimit = 600.0,
+    frame_step: FrameStep = None,
     resume: Annotated[
         bool, typer.Option(help="Keep the rows that are there, and measure what is missing.")
     ] = True,
+    checksum: Annotated[
+        bool,
+        typer.Option(
+            "--checksum",
+            help="Tell by SHA-256 whether a picture has changed, not by size and time.",
+        ),
+    ] = False,
 ) -> None:
     """Write the convolutional traces of pictures to a Parquet table, one row a picture.
 
@@ -64,12 +88,16 @@ def extract(
 
     convtrace extract archive/ -o parts --channels g --crop 512
 
+    convtrace extract s3://bucket/shards -o s3://bucket/traces --engine ray --address auto
+
     Exit codes: 0 done; 2 wrong usage; 3 some pictures could not be read, the rest is done.
     """
     sizes = parse_kernel_sizes(kernel_size, default=(3, 5, 7))
-    from convtrace.batch import extract_many
+    from convtrace.batch import engines, extract_many
 
-    found = find(paths)
+    runner = engines.create(engine, address=address)
+    found = find(paths, frame_step)
+    detector = None if model is None else load_detector(model)
     compile_if_needed()
     done = 0
     try:
@@ -86,9 +114,12 @@ def extract(
                 kernel_sizes=sizes,
                 channels=channels,
                 crop=crop,
+                detector=detector,
                 workers=workers,
-                engine=engine,
+                engine=runner,
+                time_limit=time_limit,
                 resume=resume,
+                checksum=checksum,
                 progress=count,
             )
     except KeyboardInterrupt:
@@ -97,6 +128,8 @@ def extract(
             "run the same command again to go on"
         )
         raise typer.Exit(INTERRUPTED) from None
+    for note in summary.notes:
+        say(f"note: {note}")
     complain_of_inputs(summary.failures, summary.failed)
     kept = f", {summary.kept} kept from before" if summary.kept else ""
     failed = f", {summary.failed} could not be read" if summary.failed else ""

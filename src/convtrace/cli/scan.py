@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convtrace.cli.arguments import Paths, Workers, find, load_detector
+from convtrace.cli.arguments import (
+    Address,
+    Engine,
+    FrameStep,
+    Paths,
+    TimeLimit,
+    Workers,
+    find,
+    load_detector,
+)
 from convtrace.cli.codes import INTERRUPTED, UNREADABLE_INPUTS
 from convtrace.cli.console import compile_if_needed, complain_of_inputs, progress, say
 from convtrace.cli.human import Tally, verdict_lines
@@ -71,6 +80,10 @@ def scan(
     ] = False,
     model: Model = None,
     workers: Workers = None,
+    engine: Engine = "local",
+    address: Address = None,
+    time_limit: TimeLimit = 600.0,
+    frame_step: FrameStep = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Print every reason, not only the first.")
     ] = False,
@@ -90,12 +103,13 @@ def scan(
     Exit codes: 0 done; 2 wrong usage; 3 some pictures could not be read, the rest is done.
     After Ctrl-C the verdicts so far are in the output.
     """
-    from convtrace.batch import CsvSink, JsonLinesSink, VerdictSink, scan_many
+    from convtrace.batch import CsvSink, JsonLinesSink, VerdictSink, engines, scan_many
 
+    runner = engines.create(engine, address=address)
+    found = find(paths, frame_step)
     if explanations and html is None:
         raise typer.BadParameter("--explain needs --html FILE, to which it links")
     if html is not None:
-        from convtrace.report.folder import FolderReport, explanations_folder, scan_rows
         from convtrace.report.writing import check_report_file
 
         check_report_file(html)
@@ -117,18 +131,13 @@ def scan(
             # On one terminal JSON lines and a bar would run into each other.
             hidden = json_lines and sys.stdout.isatty()
             report, screen = stack.enter_context(progress("scanning", hidden=hidden))
-            verdicts: Generator[Verdict, None, None]
-            if html is None:
-                verdicts = scan_many(found, detector, workers=workers)
-            else:
-                named = ", ".join(map(str, paths))
-                page = stack.enter_context(
-                    FolderReport(html, title=named, detector=detector, model=model)
+            verdicts = stack.enter_context(
+                closing(
+                    scan_many(
+                        found, detector, workers=workers, engine=runner, time_limit=time_limit
+                    )
                 )
-                folder = explanations_folder(html) if explanations else None
-                rows = scan_rows(found, detector, workers=workers, explanations=folder)
-                verdicts = _written(stack.enter_context(closing(rows)), page)
-            stack.enter_context(closing(verdicts))
+            )
             report(0, len(found))
             for verdict in verdicts:
                 tally.add(verdict)

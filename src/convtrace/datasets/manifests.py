@@ -23,11 +23,12 @@ from convtrace.datasets.catalogue import canonical
 from convtrace.datasets.dataset import FAKE, REAL, Dataset
 from convtrace.errors import DatasetError
 
-__all__ = ["MANIFEST_NAMES", "find_manifest", "is_manifest", "read_manifest"]
+__all__ = ["MANIFEST_NAMES", "find_manifest", "is_manifest", "picture_paths", "read_manifest"]
 
 _SUFFIXES = (".tsv", ".csv", ".json", ".jsonl", ".parquet")
 MANIFEST_NAMES = tuple(f"manifest{suffix}" for suffix in _SUFFIXES)
 _REQUIRED = ("path", "label")
+_COLUMNS = (*_REQUIRED, "generator", "split", "group", "subset", "set", "source", "format")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,36 @@ def read_manifest(path: Path) -> Dataset:
     )
 
 
+def picture_paths(path: Path) -> Iterator[str]:
+    """List the pictures of a manifest, whatever else it says of them.
+
+    Parameters
+    ----------
+    path : Path
+        The manifest; its suffix tells the format. It needs no column but ``path``.
+
+    Yields
+    ------
+    str
+        As written, in the order of the rows, one at a time.
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be parsed, or a row has no path.
+    """
+    for row in _stream(path):
+        name = row.text("path")
+        if not name:
+            raise DatasetError(f"{path}: {row.place} has no path; a manifest needs a column 'path'")
+        yield name
+
+
 def _rows(path: Path) -> list[_Row]:
+    return list(_stream(path))
+
+
+def _stream(path: Path) -> Iterator[_Row]:
     readers = {
         ".csv": _read_delimited,
         ".tsv": _read_delimited,
@@ -120,7 +150,7 @@ def _rows(path: Path) -> list[_Row]:
             f"use one of {', '.join(_SUFFIXES)}"
         )
     try:
-        return list(reader(path))
+        yield from reader(path)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (UnicodeDecodeError, json.JSONDecodeError, csv.Error, pa.ArrowInvalid) as error:
@@ -165,8 +195,13 @@ def _objects(path: Path, items: Iterable[tuple[str, Any]]) -> Iterator[_Row]:
 
 
 def _read_parquet(path: Path) -> Iterator[_Row]:
-    for i, record in enumerate(pq.read_table(path).to_pylist(), 1):
-        yield _Row(f"record {i}", record)
+    with pq.ParquetFile(path) as file:
+        wanted = [name for name in file.schema_arrow.names if name in _COLUMNS]
+        i = 0
+        for batch in file.iter_batches(columns=wanted):
+            for record in batch.to_pylist():
+                i += 1
+                yield _Row(f"record {i}", record)
 
 
 def _check_columns(path: Path, rows: Sequence[_Row]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convtrace import descriptors
+from convtrace.batch import engines
 from convtrace.datasets import Dataset
 from convtrace.detection import LABELS, Detector, Table
 from convtrace.errors import DatasetError
@@ -61,6 +62,7 @@ def evaluate(
     *,
     degradations: tuple[str, ...] = ATTACKS,
     n_jobs: int | None = None,
+    engine: str | engines.Engine = "local",
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Measure a detector on a data set and write a report.
@@ -76,7 +78,9 @@ def evaluate(
     degradations : tuple of str
         Attacks, names of `convtrace.image.degradations`, done to both classes alike.
     n_jobs : int, optional
-        Threads; all cores by default.
+        Pictures at once; by default one for each core.
+    engine : str or Engine, default "local"
+        One of `convtrace.batch.engines.names`, or an engine.
     progress : callable, optional
         Called with the numbers of pictures done and in all.
 
@@ -97,7 +101,9 @@ def evaluate(
         raise DatasetError(f"{out_dir}: is a file; name a folder for the results")
     recipe = detector.recipe_
     descriptor = descriptors.create(recipe.descriptor, **dict(recipe.descriptor_params))
-    table, errors = measure(dataset, descriptor, degradations, n_jobs=n_jobs, progress=progress)
+    table, errors = measure(
+        dataset, descriptor, degradations, n_jobs=n_jobs, engine=engine, progress=progress
+    )
     features = table.features.astype(np.float64)
     probability = detector.predict_proba(features, conditions=table.conditions)[:, 1]
     verdicts = detector.predict(features, conditions=table.conditions)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from convtrace.batch import engines
 from convtrace.datasets import Dataset
 from convtrace.detection.conditions import of_degradation, of_picture
 from convtrace.errors import DatasetError, ImageError
@@ -24,6 +26,8 @@ from convtrace.image import degradations, read, to_uint8
 __all__ = ["FeatureTable", "join_tables", "measure", "read_table", "resolve", "write_table"]
 
 Progress = Callable[[int, int], None]
+# Seconds for a picture and a degradation.
+_TIME_LIMIT = 600.0
 _RANGE = re.compile(r"(\d+(?:\.\d+)?)\.\.(\d+(?:\.\d+)?)")
 
 
@@ -151,6 +155,7 @@ def measure(
     templates: tuple[str, ...],
     *,
     n_jobs: int | None = None,
+    engine: str | engines.Engine = "local",
     progress: Progress | None = None,
 ) -> tuple[FeatureTable, list[str]]:
     """Measure every picture of a data set after every degradation.
@@ -164,7 +169,9 @@ def measure(
     templates : tuple of str
         Degradations, as for `resolve`; each picture of both classes gets them all.
     n_jobs : int, optional
-        Threads; all cores by default.
+        Pictures at once; by default one for each core.
+    engine : str or Engine, default "local"
+        One of `convtrace.batch.engines.names`, or an engine.
     progress : callable, optional
         Called with the numbers of pictures done and in all.
 
@@ -175,42 +182,18 @@ def measure(
     errors : list of str
         One line for each picture that could not be measured; it has no rows.
     """
-
-    def one(index: int) -> tuple[NDArray[np.float32], list[tuple[str, ...]]] | str:
-        try:
-            picture = read(dataset.paths[index])
-            before = of_picture(picture)
-            vectors: list[NDArray[np.float32]] = []
-            facts: list[tuple[str, ...]] = []
-            for template in templates:
-                name = resolve(template, picture.sha256)
-                changed: Any = picture
-                if name != "none":
-                    seed = int(picture.sha256[:8], 16)
-                    changed = degradations.apply(name, to_uint8(picture.pixels), seed=seed)
-                vectors.append(descriptor.describe(changed).astype(np.float32))
-                group = hashlib.sha256(str(dataset.groups[index]).encode()).hexdigest()[:16]
-                facts.append(
-                    (
-                        picture.sha256[:16],
-                        str(dataset.labels[index]),
-                        str(dataset.generators[index]),
-                        group,
-                        str(dataset.subset[index]),
-                        picture.format,
-                        template,
-                        name,
-                        of_degradation(name, before),
-                    )
-                )
-        except ImageError as error:
-            return str(error)
-        return np.stack(vectors), facts
-
     blocks, rows, errors = [], [], []
-    workers = n_jobs if n_jobs is not None and n_jobs > 0 else os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool:
-        for done, found in enumerate(_in_order(pool, one, len(dataset), 4 * workers), start=1):
+    run = engines.create(engine) if isinstance(engine, str) else engine
+    workers = n_jobs if n_jobs is not None and n_jobs > 0 else None
+    results = run.map(
+        partial(_described, descriptor=descriptor, templates=templates),
+        (_Sample.of(dataset, index) for index in range(len(dataset))),
+        workers=workers,
+        time_limit=_TIME_LIMIT * len(templates),
+        lost=_lost,
+    )
+    with closing(results):
+        for done, found in enumerate(results, start=1):
             if isinstance(found, str):
                 errors.append(found)
             else:
@@ -229,17 +212,64 @@ def measure(
     return FeatureTable(np.concatenate(blocks), names, **columns), errors
 
 
-def _in_order(
-    pool: ThreadPoolExecutor, work: Callable[[int], Any], count: int, ahead: int
-) -> Iterator[Any]:
-    """Run tasks with a bounded number of results waiting."""
-    waiting = []
-    for index in range(count):
-        waiting.append(pool.submit(work, index))
-        if len(waiting) >= ahead:
-            yield waiting.pop(0).result()
-    while waiting:
-        yield waiting.pop(0).result()
+class _Sample(NamedTuple):
+    """What is to be known of a picture to measure it."""
+
+    path: str
+    label: str
+    generator: str
+    group: str
+    subset: str
+
+    @classmethod
+    def of(cls, dataset: Dataset, index: int) -> _Sample:
+        return cls(
+            os.fspath(dataset.paths[index]),
+            str(dataset.labels[index]),
+            str(dataset.generators[index]),
+            str(dataset.groups[index]),
+            str(dataset.subset[index]),
+        )
+
+
+_Described = tuple[NDArray[np.float32], list[tuple[str, ...]]] | str
+
+
+def _described(sample: _Sample, *, descriptor: Any, templates: tuple[str, ...]) -> _Described:
+    """Measure one picture after every degradation, or say why that cannot be done."""
+    try:
+        picture = read(sample.path)
+        before = of_picture(picture)
+        vectors: list[NDArray[np.float32]] = []
+        facts: list[tuple[str, ...]] = []
+        for template in templates:
+            name = resolve(template, picture.sha256)
+            changed: Any = picture
+            if name != "none":
+                seed = int(picture.sha256[:8], 16)
+                changed = degradations.apply(name, to_uint8(picture.pixels), seed=seed)
+            vectors.append(descriptor.describe(changed).astype(np.float32))
+            group = hashlib.sha256(sample.group.encode()).hexdigest()[:16]
+            facts.append(
+                (
+                    picture.sha256[:16],
+                    sample.label,
+                    sample.generator,
+                    group,
+                    sample.subset,
+                    picture.format,
+                    template,
+                    name,
+                    of_degradation(name, before),
+                )
+            )
+    except ImageError as error:
+        return str(error)
+    return np.stack(vectors), facts
+
+
+def _lost(sample: _Sample, reason: str) -> _Described:
+    return f"{sample.path}: {reason}"
 
 
 def write_table(table: FeatureTable, path: Path) -> None:

@@ -19,6 +19,8 @@ SUFFIXES = frozenset(
 
 def find_pictures(
     paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    suffixes: frozenset[str] = SUFFIXES,
 ) -> Iterator[Path]:
     """List the pictures that paths name, walking folders to their ends.
 
@@ -26,13 +28,15 @@ def find_pictures(
     ----------
     paths : path or sequence of paths
         Files and folders.
+    suffixes : frozenset of str, default `SUFFIXES`
+        In lower case; which files of a folder are taken.
 
     Yields
     ------
     pathlib.Path
         A named file whatever its suffix, a missing one too: reading it gives
         the clear error. Of a folder, in the order of the names, everything
-        below it with a picture's suffix (`SUFFIXES`, capitals or not); names
+        below it with one of the suffixes, capitals or not; names
         that begin with a dot are skipped, unless named themselves. Linked
         folders are followed, each real folder once, so that loops end. A
         folder that may not be listed is yielded itself, for the same reason
@@ -51,12 +55,12 @@ def find_pictures(
         paths = [paths]
     for path in map(Path, paths):
         if path.is_dir():
-            yield from _walk(path)
+            yield from _walk(path, suffixes)
         else:
             yield path
 
 
-def _walk(top: Path) -> Iterator[Path]:
+def _walk(top: Path, suffixes: frozenset[str]) -> Iterator[Path]:
     """Walk one folder with a stack of our own: depth costs no recursion."""
     seen: set[tuple[int, int]] = set()
     stack = [(top, True)]
@@ -81,7 +85,7 @@ def _walk(top: Path) -> Iterator[Path]:
             if entry.name.startswith("."):
                 continue
             folder = _is_folder(entry)
-            if folder or os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122
+            if folder or os.path.splitext(entry.name)[1].lower() in suffixes:  # noqa: PTH122
                 stack.append((path / entry.name, folder))
 
 

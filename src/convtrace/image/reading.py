@@ -135,7 +135,7 @@ _CONVERTED = {
 }
 
 
-def read(source: Source, *, limits: Limits | None = None) -> Picture:
+def read(source: Source, *, limits: Limits | None = None, name: str | None = None) -> Picture:
     """Read a picture, its pixels exactly as stored.
 
     Parameters
@@ -148,6 +148,8 @@ def read(source: Source, *, limits: Limits | None = None) -> Picture:
         copied.
     limits : Limits, optional
         How much the picture may cost. The default is ``Limits()``.
+    name : str, optional
+        What encoded bytes are called, in errors and in the picture.
 
     Returns
     -------
@@ -187,12 +189,13 @@ def read(source: Source, *, limits: Limits | None = None) -> Picture:
     if isinstance(source, Image.Image):
         return _from_pil(source, limits)
     if isinstance(source, bytes | bytearray | memoryview):
+        name = "<bytes>" if name is None else name
         if len(source) > limits.max_bytes:
-            raise _too_many_bytes("<bytes>", len(source), limits)
-        return _from_bytes(bytes(source), "<bytes>", limits)
+            raise _too_many_bytes(name, len(source), limits)
+        return _from_bytes(bytes(source), name, limits)
     if isinstance(source, str | os.PathLike):
-        name = os.fsdecode(source)
-        return _from_bytes(_file_bytes(name, limits), name, limits)
+        path = os.fsdecode(source)
+        return _from_bytes(_file_bytes(path, limits), path, limits)
     raise ImageError(
         f"<{type(source).__name__}>",
         "not something that a picture can be read from",

@@ -19,7 +19,9 @@ from typing import IO, Any, Self
 
 from convtrace._version import __version__
 from convtrace.batch import OutputError, check_output_file, engines, judged
+from convtrace.batch.inputs import FileInput, Input, streamed
 from convtrace.batch.output import temporary_beside
+from convtrace.batch.scanning import lost, record_of
 from convtrace.detection import Detector, Verdict
 from convtrace.errors import ConvtraceError, ImageError
 from convtrace.image import Picture
@@ -86,28 +88,31 @@ def explanations_folder(report: str | os.PathLike[str]) -> Path:
 
 
 def scan_rows(
-    paths: Iterable[str | os.PathLike[str]],
+    paths: Iterable[str | os.PathLike[str] | Input],
     detector: Detector,
     *,
     workers: int | None = None,
-    engine: str = "local",
+    engine: str | engines.Engine = "local",
+    time_limit: float | None = None,
     explanations: Path | None = None,
 ) -> Generator[Row, None, None]:
     """Judge many pictures and make their thumbnails, each read once.
 
     Parameters
     ----------
-    paths : iterable of path
+    paths : iterable of path or Input
         The pictures.
     detector : Detector
         What judges them.
     workers : int, optional
         Pictures at once, and so held in memory; by default one for each core.
-    engine : str, default "local"
-        One of `convtrace.batch.engines.names`.
+    engine : str or Engine, default "local"
+        One of `convtrace.batch.engines.names`, or an engine.
+    time_limit : float, optional
+        Seconds after which a picture is given up.
     explanations : Path, optional
-        A folder in which an explanation of each picture is written; it takes some seconds
-        for each.
+        A folder in which an explanation of each picture file is written; it takes some
+        seconds for each.
 
     Returns
     -------
@@ -119,19 +124,30 @@ def scan_rows(
             explanations.mkdir(exist_ok=True)
         except OSError as error:
             raise OutputError.of(explanations, error) from error
-    return engines.create(engine).map(partial(_row, detector, explanations), paths, workers=workers)
+    run = engines.create(engine) if isinstance(engine, str) else engine
+    return run.map(
+        partial(_row, detector, explanations),
+        streamed(map(record_of, paths)),
+        workers=workers,
+        time_limit=time_limit,
+        lost=_lost_row,
+    )
 
 
-def _row(detector: Detector, explanations: Path | None, path: str | os.PathLike[str]) -> Row:
-    verdict, picture = judged(path, detector)
+def _lost_row(one: Input, reason: str) -> Row:
+    return Row(lost(one, reason))
+
+
+def _row(detector: Detector, explanations: Path | None, one: Input) -> Row:
+    verdict, picture = judged(one, detector)
     if picture is None:
         return Row(verdict)
     link = ""
-    if explanations is not None and verdict.error is None:
+    if explanations is not None and verdict.error is None and isinstance(one, FileInput):
         # One thread each: the pictures beside it keep the other cores busy.
         with contextlib.suppress(ImageError):  # judged, but smaller than the kernels compared
-            explanation = explain(path, detector, threads=1)
-            link = _explanation_name(path)
+            explanation = explain(one.name, detector, threads=1)
+            link = _explanation_name(one.name)
             write_report(explanation, explanations / link)
     return _row_of(verdict, picture, link)
 

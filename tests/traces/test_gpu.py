@@ -1,0 +1,94 @@
+"""The solver of batches ends where the CPU solver ends, on PyTorch's CPU build."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from convtrace import datasets, image, traces
+from convtrace.errors import TraceError
+
+pytest.importorskip("torch", reason="the extra 'gpu' is not installed")
+
+from convtrace.traces import gpu
+
+
+def _planes(count, side, seed=0):
+    """Return noise of several colours, clipped, with some pixels that no neighbour predicts."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for index in range(count):
+        noise = rng.normal(size=(side + 8, side + 8))
+        for _ in range(index % 4):
+            noise = 0.5 * noise + 0.25 * np.roll(noise, 1, 0) + 0.25 * np.roll(noise, 1, 1)
+        plane = 128 + 60 * noise[4:-4, 4:-4] / noise.std()
+        lone = rng.random(plane.shape) < 0.02 * (index % 3)
+        plane[lone] = rng.uniform(0, 255, size=int(lone.sum()))
+        found.append(np.clip(np.rint(plane), 0, 255))
+    return np.stack(found).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [3, 5, 7])
+def test_same_as_the_cpu_solver(size):
+    planes = _planes(24, 48)
+    expected = traces.fit(list(planes), size)
+    found = gpu.fit_batch(planes, size, device="cpu")
+    sure = ~expected.regularized & expected.converged
+    assert sure.sum() >= 15
+    distance = np.abs(found.kernels - expected.kernels).max(axis=(1, 2))
+    assert distance[sure].max() < 1e-4
+    np.testing.assert_allclose(found.sigma[sure], expected.sigma[sure], rtol=1e-4)
+    np.testing.assert_allclose(found.weight[sure], expected.weight[sure], atol=1e-4)
+    np.testing.assert_allclose(found.log_likelihood[sure], expected.log_likelihood[sure], atol=1e-4)
+    np.testing.assert_array_equal(found.regularized, expected.regularized)
+    assert found.converged[sure].all()
+
+
+def test_bands_and_companions_do_not_matter(monkeypatch):
+    planes = _planes(6, 40, seed=1)
+    whole = gpu.fit_batch(planes, 5, device="cpu")
+    monkeypatch.setitem(gpu.BAND_BYTES, "cpu", 1)
+    narrow = gpu.fit_batch(planes, 5, device="cpu")
+    np.testing.assert_allclose(narrow.kernels, whole.kernels, atol=1e-5)
+    alone = gpu.fit_batch(planes[2:3], 5, device="cpu")
+    np.testing.assert_allclose(alone.kernels[0], whole.kernels[2], atol=1e-5)
+
+
+def test_pictures_of_many_sizes(monkeypatch):
+    monkeypatch.setitem(gpu._PLANES, "cpu", 4)
+    rng = np.random.default_rng(2)
+    pictures = [
+        rng.integers(0, 256, size=shape, dtype=np.uint8)
+        for shape in [(20, 24, 3), (16, 16, 3), (20, 24, 3), (16, 16)]
+    ]
+    found = gpu.extract_batch(pictures, kernel_size=3, device="cpu")
+    for picture, trace in zip(pictures, found, strict=True):
+        expected = traces.extract(picture, kernel_size=3)
+        np.testing.assert_allclose(trace.kernels, expected.kernels, atol=1e-5)
+
+
+def test_wrong_use_is_told():
+    with pytest.raises(TraceError, match="auto, cpu or cuda"):
+        gpu.choose_device("tpu")
+    with pytest.raises(TraceError, match="smaller than the kernel"):
+        gpu.fit_batch(np.zeros((1, 4, 4)), 5, device="cpu")
+    with pytest.raises(TraceError, match="not finite"):
+        gpu.fit_batch(np.full((1, 9, 9), np.nan), 3, device="cpu")
+    with pytest.raises(TraceError, match="planes, rows, columns"):
+        gpu.fit_batch(np.zeros((9, 9)), 3, device="cpu")
+
+
+def test_same_as_the_cpu_solver_on_the_corpus(corpus):
+    table = datasets.load(corpus)
+    chosen = np.random.default_rng(0).permutation(len(table))[:40]
+    planes = []
+    for index in chosen:
+        pixels = image.read(table.paths[int(index)]).pixels
+        plane = pixels if pixels.ndim == 2 else pixels[..., 1]
+        planes.append(plane[:64, :64])
+    stack = np.stack(planes)
+    expected = traces.fit(planes, 5)
+    found = gpu.fit_batch(stack, 5, device="cpu")
+    distance = np.abs(found.kernels - expected.kernels).max(axis=(1, 2))
+    # One picture of forty may have its likelihood's maxima side by side.
+    assert np.sort(distance)[-2] < 1e-4
