@@ -105,15 +105,15 @@ def scan(
     """
     from convtrace.batch import CsvSink, JsonLinesSink, VerdictSink, engines, scan_many
 
-    runner = engines.create(engine, address=address)
-    found = find(paths, frame_step)
     if explanations and html is None:
         raise typer.BadParameter("--explain needs --html FILE, to which it links")
     if html is not None:
+        from convtrace.report.folder import FolderReport, explanations_folder, scan_rows
         from convtrace.report.writing import check_report_file
 
         check_report_file(html)
-    found = find(paths)
+    runner = engines.create(engine, address=address)
+    found = find(paths, frame_step)
     sinks: list[VerdictSink] = []
     if csv is not None:
         sinks.append(CsvSink(csv))
@@ -131,13 +131,26 @@ def scan(
             # On one terminal JSON lines and a bar would run into each other.
             hidden = json_lines and sys.stdout.isatty()
             report, screen = stack.enter_context(progress("scanning", hidden=hidden))
-            verdicts = stack.enter_context(
-                closing(
-                    scan_many(
-                        found, detector, workers=workers, engine=runner, time_limit=time_limit
-                    )
+            verdicts: Generator[Verdict, None, None]
+            if html is None:
+                verdicts = scan_many(
+                    found, detector, workers=workers, engine=runner, time_limit=time_limit
                 )
-            )
+            else:
+                named = ", ".join(map(str, paths))
+                page = stack.enter_context(
+                    FolderReport(html, title=named, detector=detector, model=model)
+                )
+                rows = scan_rows(
+                    found,
+                    detector,
+                    workers=workers,
+                    engine=runner,
+                    time_limit=time_limit,
+                    explanations=explanations_folder(html) if explanations else None,
+                )
+                verdicts = _written(stack.enter_context(closing(rows)), page)
+            stack.enter_context(closing(verdicts))
             report(0, len(found))
             for verdict in verdicts:
                 tally.add(verdict)
