@@ -111,6 +111,8 @@ def scan(
         from convtrace.report.folder import FolderReport, explanations_folder, scan_rows
         from convtrace.report.writing import check_report_file
 
+        if html.suffix.lower() in (".pdf", ".png"):
+            raise typer.BadParameter("a report on many pictures is a page; end it in .html")
         check_report_file(html)
     runner = engines.create(engine, address=address)
     found = find(paths, frame_step)
