@@ -79,7 +79,7 @@ class CoOccurrence(Descriptor):
     >>> rng = np.random.default_rng(0)
     >>> picture = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     >>> CoOccurrence(truncation=1, statistics=False).transform([picture]).shape
-    (1, 222)
+    (1, 192)
     """
 
     name: ClassVar[str] = "co-occurrence"

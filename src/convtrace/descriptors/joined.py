@@ -41,7 +41,7 @@ class Joined(Descriptor):
     >>> picture = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     >>> parts = {"ct": {"kernel_size": 3, "statistics": False}, "co-occurrence": {"truncation": 1}}
     >>> Joined(parts).transform([picture]).shape
-    (1, 258)
+    (1, 228)
     """
 
     name: ClassVar[str] = "joined"
