@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -9,6 +12,20 @@ from convtrace.service import Settings, create_app
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 
+# Everything that schemathesis would import later: CPython 3.11 cannot build two syntax trees at
+# once, and pytest builds one of each module of a plugin while the service's thread may too.
+for _late in (
+    "specs.openapi.schemas",
+    "specs.openapi.object_authorization",
+    "generation.body_overrides",
+    "generation.dictionaries",
+    "transport.asgi",
+    "transport.wsgi",
+    "wfc.escalation",
+):
+    # Another version may have other modules.
+    with contextlib.suppress(ImportError):
+        importlib.import_module(f"schemathesis.{_late}")
 checks = pytest.importorskip("schemathesis.specs.openapi.checks")
 UPLOADS = ("/v1/scan", "/v1/explain")
 
