@@ -42,7 +42,7 @@ def test_a_short_way_to_the_maximum_is_taken_at_once():
     gradient = rng.normal(size=9)
     newton = np.linalg.solve(information, gradient)
     gradient *= 0.5 * _REACH / np.max(np.abs(newton))
-    step = _stride(metric, information, gradient, np.empty((9, 9)))
+    step = _stride(metric, information, gradient, _REACH, np.empty((9, 9)))
     np.testing.assert_allclose(step, np.linalg.solve(information, gradient), rtol=1e-8)
 
 
@@ -54,7 +54,7 @@ def test_a_stride_is_a_power_of_two_of_em_steps_within_reach(least):
     information = definite(9, rng, least)
     gradient = rng.normal(size=9)
     gradient *= 0.2 * _REACH / np.max(np.abs(gradient))
-    step = _stride(metric, information, gradient, np.empty((9, 9)))
+    step = _stride(metric, information, gradient, _REACH, np.empty((9, 9)))
     counts = 2 ** np.arange(int(np.log2(_MOST_STEPS)) + 1)
     sums = [em_steps(metric, information, gradient, count) for count in counts[:10]]
     taken = int(np.argmin([np.abs(each - step).max() for each in sums]))
@@ -69,6 +69,7 @@ def test_a_stride_is_a_power_of_two_of_em_steps_within_reach(least):
     [
         "real-horse2zebra-jpeg/0076.jpg",  # saturated: sigma at its floor
         "ldm-txt2img256/0049.png",  # smooth: EM takes 1,000 passes, and float32 sums mislead
+        "real-horse2zebra-jpeg/0071.jpg",  # the ascent ends in rounding and is taken up again
     ],
 )
 def test_hard_pictures_end_where_em_does(corpus, name):

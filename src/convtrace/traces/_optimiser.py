@@ -32,10 +32,21 @@ _NEAR = 0.01
 # areas, where each pixel fits exactly or not at all: there EM itself is followed to its end.
 _ROUNDING = np.log(1.0 / 12.0)
 _NEAR_FLAT = 1e-5
-# How far a coefficient may move in one stride along the path of EM, and in the Newton step
-# that ends it. Larger ones save passes, and end in another maximum on one picture in a hundred.
+# How far a coefficient may move in the first stride along the path of EM, and at least and at
+# most in the later ones.
 _REACH = 0.003
-_LAST = 0.01
+_SHORTEST = 0.0005
+_FARTHEST = 0.02
+# The reach doubles where the EM step after a stride was foreseen to within the first share of
+# its length, and halves where it was off by more than the second.
+_FORESEEN = 0.05
+_ASTRAY = 0.2
+# How far a coefficient may move in the Newton step that ends the strides: at most, and in units
+# of the reach. Larger ones save passes, and end in another maximum on one picture in a hundred.
+_LAST = 0.005
+_LAST_STRIDES = 3.0
+# How often the path of EM is taken up again.
+_ATTEMPTS = 3
 # EM steps in one stride, after which they have converged or never will.
 _MOST_STEPS = 2**14
 # Strides that one matrix of EM serves for.
@@ -217,8 +228,8 @@ def _within(step, reach):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _stride(metric, information, gradient, inverse):  # type: ignore[no-untyped-def]
-    """Return the sum of as many EM steps as stay within reach.
+def _stride(metric, information, gradient, reach, inverse):  # type: ignore[no-untyped-def]
+    """Return the sum of as many EM steps as stay within reach; ``inverse`` is of the metric.
 
     Near a point EM moves by ``s, A s, A^2 s, ...`` with ``s = metric^-1 gradient`` and
     ``A = 1 - metric^-1 information``. Their sum over 2^m steps takes m doublings, each a
@@ -236,7 +247,7 @@ def _stride(metric, information, gradient, inverse):  # type: ignore[no-untyped-
     count = 1
     while count < _MOST_STEPS:
         longer = step + np.dot(power, step)
-        if not _within(longer, _REACH):
+        if not _within(longer, reach):
             break
         step = longer
         count *= 2
@@ -247,11 +258,10 @@ def _stride(metric, information, gradient, inverse):  # type: ignore[no-untyped-
 
 @compiled
 def _start(line, width, shifts, lines, theta, inverse, budget):  # type: ignore[no-untyped-def]
-    """Take the least-squares start, then go where EM goes until Newton's method ends nearby.
+    """Take the least-squares start, then steps of EM while they are long.
 
-    A likelihood with outliers has several maxima on some pictures, and a Newton step from
-    afar may leave the one that Expectation-Maximization climbs. ``inverse`` holds that of
-    the observed information at the end. Returns the passes and whether a ridge was needed.
+    Returns the passes, whether a ridge was needed, and the information of the last EM step,
+    of which ``inverse`` holds the inverse.
     """
     d = shifts.size
     # Least squares as a correction of the mean filter: the residual is small, so float32
@@ -269,7 +279,7 @@ def _start(line, width, shifts, lines, theta, inverse, budget):  # type: ignore[
     passes = 1
     # Steps of EM while they are long.
     metric = information
-    while passes < budget // 2:
+    while passes < budget:
         before = theta[d]
         sums, gradient, metric = evaluate(
             line, width, shifts, theta[:d], np.exp(before), EXPECTED, False, lines
@@ -284,24 +294,48 @@ def _start(line, width, shifts, lines, theta, inverse, budget):  # type: ignore[
         near = _NEAR if theta[d] > _ROUNDING else _NEAR_FLAT
         if np.max(np.abs(step[:d])) <= near and np.abs(theta[d] - before) <= 10.0 * near:
             break
-    if ridged:
-        return passes, ridged
-    # Then along the same path with longer strides, until a Newton step stays close by.
+    return passes, ridged, metric
+
+
+@compiled
+def _follow(line, width, shifts, metric, lines, theta, inverse, budget):  # type: ignore[no-untyped-def]
+    """Follow the path of EM with longer strides until Newton's method ends nearby.
+
+    A likelihood with outliers has several maxima on some pictures, and a Newton step from
+    afar may leave the one that Expectation-Maximization climbs. ``inverse`` holds that of
+    the observed information at the end. Returns the passes.
+    """
+    d = shifts.size
+    passes = 0
     strides = 0
-    while passes < budget // 2:
+    reach = _REACH
+    foreseen = np.zeros(d + 1)
+    metric_inverse = np.empty((d + 1, d + 1))
+    while passes < budget:
         _, gradient, information = evaluate(
             line, width, shifts, theta[:d], np.exp(theta[d]), OBSERVED, False, lines
         )
         passes += 1
+        if strides > 0:
+            # What the quadratic model of the stride says of EM's next step, beside that step.
+            off = np.max(np.abs(np.dot(metric_inverse, gradient - foreseen)[:d]))
+            length = np.max(np.abs(np.dot(metric_inverse, gradient)[:d]))
+            if off <= _FORESEEN * length:
+                reach = min(2.0 * reach, _FARTHEST)
+            elif off > _ASTRAY * length:
+                reach = max(0.5 * reach, _SHORTEST)
         if theta[d] <= _FLOOR and gradient[d] < 0.0:
             # sigma stays at its floor, and the kernel moves as if it were a constant.
             gradient[d] = 0.0
             information[d, :d] = 0.0
             information[:d, d] = 0.0
             information[d, d] = metric[d, d]
-        if _invert(information, 0.0, inverse) and _within(np.dot(inverse, gradient), _LAST):
+        if _invert(information, 0.0, inverse) and _within(
+            np.dot(inverse, gradient), min(_LAST, _LAST_STRIDES * reach)
+        ):
             break
-        step = _stride(metric, information, gradient, inverse)
+        step = _stride(metric, information, gradient, reach, metric_inverse)
+        foreseen = gradient - np.dot(information, step)
         theta += step
         theta[d] = max(theta[d], _FLOOR)
         strides += 1
@@ -310,7 +344,7 @@ def _start(line, width, shifts, lines, theta, inverse, budget):  # type: ignore[
                 line, width, shifts, theta[:d], np.exp(theta[d]), EXPECTED, False, lines
             )
             passes += 1
-    return passes, ridged
+    return passes
 
 
 @compiled
@@ -347,13 +381,26 @@ def maximise(line, width, shifts, tolerance, budget):  # type: ignore[no-untyped
     lines = np.zeros((7, BAND), np.float32)
     theta = np.empty(d + 1)
     inverse = np.empty((d + 1, d + 1))
-    passes, regularized = _start(line, width, shifts, lines, theta, inverse, budget)
-    _, taken, _, ridged = _climb(
-        line, width, shifts, theta, inverse, max(tolerance, _SINGLE_TOLERANCE), budget - passes,
-        False, lines,
-    )  # fmt: skip
-    passes += taken
-    sums, taken, converged, last_ridged = _climb(
-        line, width, shifts, theta, inverse, tolerance, max(budget - passes, 2), True, lines
-    )
-    return theta, sums, passes + taken, converged, regularized or ridged or last_ridged
+    passes, regularized, metric = _start(line, width, shifts, lines, theta, inverse, budget // 2)
+    converged = False
+    sums = np.zeros(3)
+    # Where no step rises for rounding, but the maximum is not there yet, EM is followed on.
+    for _ in range(_ATTEMPTS):
+        if not regularized:
+            passes += _follow(
+                line, width, shifts, metric, lines, theta, inverse, (budget - passes) // 2
+            )
+        _, taken, _, ridged = _climb(
+            line, width, shifts, theta, inverse, max(tolerance, _SINGLE_TOLERANCE),
+            budget - passes, False, lines,
+        )  # fmt: skip
+        passes += taken
+        regularized = regularized or ridged
+        sums, taken, converged, ridged = _climb(
+            line, width, shifts, theta, inverse, tolerance, max(budget - passes, 2), True, lines
+        )
+        passes += taken
+        regularized = regularized or ridged
+        if converged or regularized or passes >= budget:
+            break
+    return theta, sums, passes, converged, regularized
