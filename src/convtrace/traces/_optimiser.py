@@ -385,7 +385,13 @@ def maximise(line, width, shifts, tolerance, budget):  # type: ignore[no-untyped
     converged = False
     sums = np.zeros(3)
     # Where no step rises for rounding, but the maximum is not there yet, EM is followed on.
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
+        if attempt > 0:
+            # An EM step by the metric of another sigma would leave for nowhere.
+            _, _, metric = evaluate(
+                line, width, shifts, theta[:d], np.exp(theta[d]), EXPECTED, False, lines
+            )
+            passes += 1
         if not regularized:
             passes += _follow(
                 line, width, shifts, metric, lines, theta, inverse, (budget - passes) // 2
