@@ -9,7 +9,14 @@ from __future__ import annotations
 from convtrace.detection import classifiers, conditions, recipes
 from convtrace.detection.attribution import Attribution, fit_attribution
 from convtrace.detection.bundled import bundled, bundled_path
-from convtrace.detection.calibration import Calibration, ScoreMap, calibrate, error_rate_limits
+from convtrace.detection.calibration import (
+    Calibration,
+    Rates,
+    ScoreMap,
+    Unseen,
+    calibrate,
+    error_rate_limits,
+)
 from convtrace.detection.card import Card, Table, current_versions
 from convtrace.detection.detector import Detector, Examination, Member
 from convtrace.detection.held_out import HeldOut

@@ -2,8 +2,12 @@
 
 A classifier of several classes, trained on generated images alone. Its scores become
 probabilities by one temperature, fitted on grouped held-out scores, and a generator is named
-only from the probability at which held-out attributions were right often enough. It knows
-the generators that it was trained on and no other: the probabilities are among them.
+only from the probability at which held-out attributions were right often enough.
+
+Probabilities are among the generators that it was trained on, whatever made the image. So an
+image must also lie near the held-out images of the generator that it is named after: its
+Mahalanobis distance to their mean, in the space of the scores, may be no larger than that of
+most of them. Otherwise the generator is unknown.
 
 References
 ----------
@@ -28,10 +32,31 @@ from convtrace.detection.held_out import (
     folds_by_group,
     held_out_scores,
 )
+from convtrace.errors import ConvtraceError
 
-__all__ = ["Attribution", "fit_attribution"]
+__all__ = ["Attribution", "Likeness", "fit_attribution"]
 
 _LEAST_ROWS = 20
+# The share of held-out images that are near enough to the mean of their own generator.
+_OWN = 0.9
+_RIDGE = 0.01
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Likeness:
+    """Which generators an image is like.
+
+    Parameters
+    ----------
+    name : str or None
+        The generator, if it may be named.
+    nearest : tuple of (str, float, float)
+        The generators from the likeliest on: name, probability, and distance in units of the
+        largest at which it would be named.
+    """
+
+    name: str | None
+    nearest: tuple[tuple[str, float, float], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,16 +73,30 @@ class Attribution:
         What the scores are divided by before the softmax.
     threshold : float or None
         The probability from which a generator is named; None: never.
+    centres : numpy.ndarray of shape (K, K), float64
+        The mean centred scores of held-out images of each generator.
+    precision : numpy.ndarray of shape (K, K), float64
+        The inverse of their common covariance.
+    reach : float
+        The squared distance up to which a generator is named.
     measured : mapping
         Held-out results: accuracy and balanced_accuracy (over all generators alike), named
-        (share at or above the threshold), accuracy_named.
+        (share that is named), accuracy_named.
     """
 
     model: Any
     names: tuple[str, ...]
     temperature: float
     threshold: float | None
+    centres: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    reach: float
     measured: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        square = (len(self.names), len(self.names))
+        if self.centres.shape != square or self.precision.shape != square or not self.reach > 0:
+            raise ConvtraceError("the distances of an attribution do not fit its generators")
 
     def probabilities(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return how likely each generator is, given that one of them made the image.
@@ -74,22 +113,36 @@ class Attribution:
         """
         return _probabilities(class_scores(self.model, X), self.temperature)
 
-    def name(self, probabilities: NDArray[np.float64]) -> str | None:
-        """Name the generator of one image, where that is safe.
+    def likeness(self, X: NDArray[np.float64]) -> list[Likeness]:
+        """Say which generators images are like, and name one where that is safe.
 
         Parameters
         ----------
-        probabilities : numpy.ndarray of shape (K,)
-            One row of `probabilities`.
+        X : numpy.ndarray of shape (n, d)
+            Features.
 
         Returns
         -------
-        str or None
+        list of Likeness
         """
-        best = int(np.argmax(probabilities))
-        if self.threshold is None or probabilities[best] < self.threshold:
-            return None
-        return self.names[best]
+        scores = class_scores(self.model, X)
+        probabilities = _probabilities(scores, self.temperature)
+        distances = _squared_distances(scores, self.centres, self.precision)
+        found = []
+        for chances, squares in zip(probabilities, distances, strict=True):
+            order = np.argsort(-chances, kind="stable")
+            best = int(order[0])
+            safe = (
+                self.threshold is not None
+                and chances[best] >= self.threshold
+                and squares[best] <= self.reach
+            )
+            nearest = tuple(
+                (self.names[k], float(chances[k]), float(np.sqrt(squares[k] / self.reach)))
+                for k in order
+            )
+            found.append(Likeness(self.names[best] if safe else None, nearest))
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the model as JSON values.
@@ -102,6 +155,9 @@ class Attribution:
             "names": list(self.names),
             "temperature": self.temperature,
             "threshold": self.threshold,
+            "centres": self.centres.tolist(),
+            "precision": self.precision.tolist(),
+            "reach": self.reach,
             "measured": dict(self.measured),
         }
 
@@ -126,6 +182,9 @@ class Attribution:
             tuple(str(name) for name in state["names"]),
             float(state["temperature"]),
             None if threshold is None else float(threshold),
+            np.asarray(state["centres"], dtype=np.float64),
+            np.asarray(state["precision"], dtype=np.float64),
+            float(state["reach"]),
             {str(key): float(value) for key, value in state["measured"].items()},
         )
 
@@ -183,8 +242,13 @@ def fit_attribution(
     probabilities = _probabilities(scores, temperature)
     best = probabilities.argmax(axis=1)
     right, top = best == codes, probabilities.max(axis=1)
-    threshold = _naming_threshold(top, right, weights, wanted_accuracy)
-    shown = np.zeros(len(top), dtype=bool) if threshold is None else top >= threshold
+    centres, precision = _spread(scores, codes, weights)
+    distances = _squared_distances(scores, centres, precision)
+    reach = float(np.quantile(distances[np.arange(len(codes)), codes], _OWN))
+    near = distances[np.arange(len(codes)), best] <= reach
+    # The threshold is for those that may be named at all.
+    threshold = _naming_threshold(top[near], right[near], weights[near], wanted_accuracy)
+    shown = near & (top >= threshold) if threshold is not None else np.zeros(len(top), dtype=bool)
     measured = {
         "n": float(len(codes)),
         "accuracy": float(right.mean()),
@@ -195,11 +259,47 @@ def fit_attribution(
         else 0.0,
     }
     model = compact(fit_model(make, X, codes, weights, n_jobs=n_jobs))
-    return Attribution(model, tuple(str(name) for name in names), temperature, threshold, measured)
+    return Attribution(
+        model,
+        tuple(str(name) for name in names),
+        temperature,
+        threshold,
+        centres,
+        precision,
+        reach,
+        measured,
+    )
 
 
 def _probabilities(scores: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
     out: NDArray[np.float64] = softmax(scores / temperature, axis=1)
+    return out
+
+
+def _centred(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    # A constant added to all scores of a row means nothing.
+    out: NDArray[np.float64] = scores - scores.mean(axis=1, keepdims=True)
+    return out
+
+
+def _spread(
+    scores: NDArray[np.float64], codes: NDArray[np.intp], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean of each generator's centred scores, and their common precision."""
+    places = _centred(scores)
+    centres = np.stack([places[codes == code].mean(axis=0) for code in range(int(codes.max()) + 1)])
+    left = places - centres[codes]
+    covariance = (left * (weights / weights.sum())[:, None]).T @ left
+    # Centred scores have one dimension less than there are generators.
+    ridge = _RIDGE * np.trace(covariance) / len(covariance) + 1e-12
+    return centres, np.linalg.inv(covariance + ridge * np.eye(len(covariance)))
+
+
+def _squared_distances(
+    scores: NDArray[np.float64], centres: NDArray[np.float64], precision: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    apart = _centred(scores)[:, None, :] - centres[None, :, :]
+    out: NDArray[np.float64] = np.einsum("nki,ij,nkj->nk", apart, precision, apart)
     return out
 
 

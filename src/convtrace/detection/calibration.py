@@ -2,15 +2,22 @@
 
 A score is mapped to a probability by a sigmoid (Platt) or an increasing step function
 (isotonic), both kept as plain arrays. The limits of the verdicts are stated as error rates
-on held-out pictures: "generated" from the probability that at most 5% of real photographs
+on held-out pictures: "generated" from the probability that at most 1% of real photographs
 reach, "real" down to the one that at most 5% of generated images fall to, and in between
-"unsure".
+"unsure". They are those of split conformal prediction for each class: whatever the scores are
+worth, a further picture of the same kind is called the other no more often than that.
+
+Pictures of the same kind are the promise's limit. Where scores of pictures from domains
+that no model saw are given, neither limit may be passed by more than a stated share of
+those either.
 
 References
 ----------
 J. Platt, "Probabilistic outputs for support vector machines", Advances in Large Margin
 Classifiers, 1999. B. Zadrozny, C. Elkan, "Transforming classifier scores into accurate
-multiclass probability estimates", KDD 2002.
+multiclass probability estimates", KDD 2002. V. Vovk, "Conditional validity of inductive
+conformal predictors", Machine Learning 92, 2013, doi:10.1007/s10994-013-5355-6 (a rate for each
+class and condition).
 """
 
 from __future__ import annotations
@@ -30,7 +37,9 @@ from convtrace.errors import ConvtraceError
 
 __all__ = [
     "Calibration",
+    "Rates",
     "ScoreMap",
+    "Unseen",
     "calibrate",
     "error_rate_limits",
     "fit_isotonic",
@@ -187,11 +196,54 @@ def fit_isotonic(scores: Floats, generated: NDArray[np.bool_], weights: Floats) 
 _FITS = {"sigmoid": fit_sigmoid, "isotonic": fit_isotonic}
 
 
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How often a verdict may be wrong.
+
+    Parameters
+    ----------
+    false_positive : float
+        The share of held-out real photographs that may be called generated.
+    miss : float
+        The share of held-out generated images that may be called real.
+    unseen_false_positive, unseen_miss : float
+        The same shares of pictures from domains that were left out of training.
+    """
+
+    false_positive: float = 0.01
+    miss: float = 0.05
+    unseen_false_positive: float = 0.05
+    unseen_miss: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("false_positive", "miss", "unseen_false_positive", "unseen_miss"):
+            value = getattr(self, name)
+            if not 0 <= value <= 0.5:
+                raise ConvtraceError(f"{name}={value!r}: give a share from 0 to 0.5")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unseen:
+    """Scores of rows by models that saw nothing of their domain.
+
+    Parameters
+    ----------
+    scores : numpy.ndarray of shape (n,)
+        On the scale of the held-out scores.
+    generated : numpy.ndarray of bool, shape (n,)
+        The truth.
+    """
+
+    scores: Floats
+    generated: NDArray[np.bool_]
+
+
 def error_rate_limits(
     real: Floats,
     generated: Floats,
     *,
-    error_rate: float = 0.05,
+    false_positive_rate: float = 0.01,
+    miss_rate: float = 0.05,
     real_weights: Floats | None = None,
     generated_weights: Floats | None = None,
 ) -> tuple[float, float]:
@@ -201,8 +253,10 @@ def error_rate_limits(
     ----------
     real, generated : numpy.ndarray of shape (n,), (m,)
         Held-out probabilities of real photographs and of generated images.
-    error_rate : float
-        The share of each that may be called the other, 0 to 0.5.
+    false_positive_rate, miss_rate : float
+        The share of each that may be called the other, 0 to 0.5. A further picture counts as
+        one more of those held out, as conformal prediction has it, so that few held-out
+        pictures give wide limits.
     real_weights, generated_weights : numpy.ndarray, optional
         How much each counts.
 
@@ -215,23 +269,24 @@ def error_rate_limits(
 
     Examples
     --------
-    >>> low, high = error_rate_limits(np.linspace(0, 0.6, 100), np.linspace(0.4, 1, 100))
+    >>> real, generated = np.linspace(0, 0.6, 1000), np.linspace(0.4, 1, 1000)
+    >>> low, high = error_rate_limits(real, generated)
     >>> round(low, 2), round(high, 2)
-    (0.43, 0.57)
-    >>> error_rate_limits(np.array([0.1, 0.2]), np.array([0.8, 0.9]))
+    (0.43, 0.59)
+    >>> error_rate_limits(real / 2, generated)
     (0.5, 0.5)
     """
-    if not 0 <= error_rate <= 0.5:
-        raise ConvtraceError(f"error_rate={error_rate!r}: give a share from 0 to 0.5")
-    high = _lowest_with_rate(real, real_weights, error_rate)
-    low = -_lowest_with_rate(-generated, generated_weights, error_rate)
+    Rates(false_positive_rate, miss_rate)
+    high = _lowest_with_rate(real, real_weights, false_positive_rate)
+    low = -_lowest_with_rate(-generated, generated_weights, miss_rate)
     if low >= high:
         low = high = min(max(0.5, high), low)
     return low, high
 
 
 def _lowest_with_rate(values: Floats, weights: Floats | None, rate: float) -> float:
-    """Return the least v such that at most `rate` of the values are >= v."""
+    """Return the least v such that at most `rate` of the values, and one more, are >= v."""
+    rate = max(0.0, rate - (1.0 - rate) / len(values))
     order = np.argsort(-values, kind="stable")
     ranked = values[order]
     shares = np.cumsum(np.ones(len(values)) if weights is None else weights[order])
@@ -257,7 +312,9 @@ class Calibration:
     measured : mapping
         Counts and held-out results: n_real, n_generated, balanced_accuracy (at probability
         0.5), auc, unsure (share without a verdict), errors_decided (share of wrong verdicts
-        among the others).
+        among the others), false_positives (share of real photographs called generated),
+        misses (of generated images called real), found and cleared (the right verdicts of
+        each); with scores of domains left out, the same with "unseen_" before them.
     """
 
     score_map: ScoreMap
@@ -379,7 +436,8 @@ def calibrate(
     weights: Floats,
     *,
     method: str = "sigmoid",
-    error_rate: float = 0.05,
+    rates: Rates | None = None,
+    unseen: Unseen | None = None,
 ) -> Calibration:
     """Calibrate held-out scores and measure what they are worth.
 
@@ -394,8 +452,10 @@ def calibrate(
         that is as likely real as generated beforehand.
     method : {"sigmoid", "isotonic"}
         The form of the map.
-    error_rate : float
-        See `error_rate_limits`.
+    rates : Rates, optional
+        How often a verdict may be wrong.
+    unseen : Unseen, optional
+        Scores of pictures whose domain was left out, by which the limits are widened.
 
     Returns
     -------
@@ -403,39 +463,42 @@ def calibrate(
     """
     if method not in _FITS:
         raise ConvtraceError(f"calibration={method!r}: give one of {', '.join(_FITS)}")
+    rates = rates or Rates()
     score_map = _FITS[method](scores, generated, weights)
     probabilities = score_map(scores)
     real = ~generated
     low, high = error_rate_limits(
         probabilities[real],
         probabilities[generated],
-        error_rate=error_rate,
+        false_positive_rate=rates.false_positive,
+        miss_rate=rates.miss,
         real_weights=weights[real],
         generated_weights=weights[generated],
     )
-    called_generated = probabilities >= high
-    called_real = ~called_generated & (probabilities <= low)
-    decided = called_generated | called_real
-    wrong = np.where(generated, called_real, called_generated)
-
-    def share(event: NDArray[np.bool_]) -> float:
-        """Weigh both classes the same, whatever their counts."""
-        return float(
-            (
-                np.average(event[real], weights=weights[real])
-                + np.average(event[generated], weights=weights[generated])
-            )
-            / 2
+    if unseen is not None and unseen.generated.any() and not unseen.generated.all():
+        foreign = score_map(unseen.scores)
+        unseen_low, unseen_high = error_rate_limits(
+            foreign[~unseen.generated],
+            foreign[unseen.generated],
+            false_positive_rate=rates.unseen_false_positive,
+            miss_rate=rates.unseen_miss,
         )
-
+        low, high = min(low, unseen_low), max(high, unseen_high)
+    limits = (low, high)
+    auc = float(roc_auc_score(generated, scores, sample_weight=weights))
+    right = (probabilities >= 0.5) == generated
     measured = {
         "n_real": float(real.sum()),
         "n_generated": float(generated.sum()),
-        "balanced_accuracy": share((probabilities >= 0.5) == generated),
-        "auc": float(roc_auc_score(generated, scores, sample_weight=weights)),
-        "unsure": share(~decided),
-        "errors_decided": share(wrong) / max(share(decided), _TOLERANCE),
+        "balanced_accuracy": _even_share(right, generated, weights),
+        "auc": auc,
+        **_verdicts(probabilities, generated, weights, limits),
     }
+    if unseen is not None and unseen.generated.any() and not unseen.generated.all():
+        ones = np.ones(len(unseen.scores))
+        foreign_verdicts = _verdicts(score_map(unseen.scores), unseen.generated, ones, limits)
+        measured["unseen_auc"] = float(roc_auc_score(unseen.generated, unseen.scores))
+        measured |= {f"unseen_{key}": value for key, value in foreign_verdicts.items()}
     return Calibration(
         score_map,
         low,
@@ -444,6 +507,38 @@ def calibrate(
         _weighted_quantiles(scores[generated], weights[generated]),
         measured,
     )
+
+
+def _even_share(event: NDArray[np.bool_], generated: NDArray[np.bool_], weights: Floats) -> float:
+    """Weigh both classes the same, whatever their counts."""
+    shares = [
+        np.average(event[rows], weights=weights[rows]) for rows in (generated, ~generated)
+    ]
+    return float(np.mean(shares))
+
+
+def _verdicts(
+    probabilities: Floats,
+    generated: NDArray[np.bool_],
+    weights: Floats,
+    limits: tuple[float, float],
+) -> dict[str, float]:
+    low, high = limits
+    called_generated = probabilities >= high
+    called_real = ~called_generated & (probabilities <= low)
+    decided = called_generated | called_real
+    wrong = np.where(generated, called_real, called_generated)
+    share_decided = _even_share(decided, generated, weights)
+    return {
+        "unsure": 1.0 - share_decided,
+        "errors_decided": _even_share(wrong, generated, weights) / max(share_decided, _TOLERANCE),
+        "false_positives": float(
+            np.average(called_generated[~generated], weights=weights[~generated])
+        ),
+        "misses": float(np.average(called_real[generated], weights=weights[generated])),
+        "found": float(np.average(called_generated[generated], weights=weights[generated])),
+        "cleared": float(np.average(called_real[~generated], weights=weights[~generated])),
+    }
 
 
 def _weighted_quantiles(values: Floats, weights: Floats) -> Floats:

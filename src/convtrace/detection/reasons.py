@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from convtrace.detection.attribution import Attribution
+from convtrace.detection.attribution import Attribution, Likeness
 from convtrace.detection.calibration import Calibration
 from convtrace.detection.conditions import in_words
 
-__all__ = ["about_compression", "about_generator", "about_probability", "about_region"]
+__all__ = [
+    "about_compression",
+    "about_generator",
+    "about_probability",
+    "about_region",
+    "about_strangeness",
+]
 
 
 def _of_hundred(share: float) -> str:
@@ -51,7 +57,7 @@ def about_probability(
             f"{real_low} of 100 held-out real photographs."
         )
     return (
-        f"{start}, which tells nothing: {real_high} of 100 held-out real photographs score this "
+        f"{start}, too little for a verdict: {real_high} of 100 held-out real photographs score this "
         f"high, and {generated_low} of 100 held-out generated images this low."
     )
 
@@ -91,32 +97,57 @@ def about_compression(
     )
 
 
-def about_generator(attribution: Attribution, name: str | None, probability: float) -> str:
+def about_generator(attribution: Attribution, likeness: Likeness) -> str:
     """Say which generator a generated image points to.
 
     Parameters
     ----------
     attribution : Attribution
         The classifier of generators.
-    name : str or None
-        The generator, None where none stands out.
-    probability : float
-        Of the likeliest generator.
+    likeness : Likeness
+        What it said of the image.
 
     Returns
     -------
     str
     """
     known = len(attribution.names)
-    if name is None:
+    (first, probability, distance), *others = likeness.nearest
+    if likeness.name is None:
+        apart = (
+            f"it lies {distance:.1f} times as far from its images as most of them"
+            if distance > 1
+            else f"with a probability of {probability:.2f}, too little to name it"
+        )
         return (
-            f"None of the {known} generators that the detector knows stands out "
-            f"(the likeliest has a probability of {probability:.2f})."
+            f"Its generator is unknown: of the {known} generators that the detector knows it is "
+            f"most like {first}, but {apart}."
         )
     right = _of_hundred(attribution.measured["accuracy_named"])
+    second, second_probability, _ = others[0]
     return (
-        f"Among the {known} generators that the detector knows, its trace is most like {name} "
-        f"(probability {probability:.2f}; held-out images so named were right in {right} of 100)."
+        f"Among the {known} generators that the detector knows, its trace is most like {first} "
+        f"(probability {probability:.2f}, next {second} with {second_probability:.2f}; held-out "
+        f"images so named were right in {right} of 100)."
+    )
+
+
+def about_strangeness(strangeness: float) -> str:
+    """Say that a picture is unlike what the detector knows.
+
+    Parameters
+    ----------
+    strangeness : float
+        From `convtrace.detection.guard.Guard.strangeness`, over 1.
+
+    Returns
+    -------
+    str
+    """
+    return (
+        "The picture is unlike all that the detector was trained on (its features lie "
+        f"{strangeness:.1f} times as far out as those of 99 in 100 training pictures), so its "
+        "verdict would be a guess."
     )
 
 

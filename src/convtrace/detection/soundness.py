@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
@@ -18,11 +19,12 @@ from sklearn.ensemble import (
 )
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from convtrace.errors import ModelError
 
-__all__ = ["check_model"]
+__all__ = ["check_guard", "check_model"]
 
 
 def check_model(model: Any, n_features: int, *, classes: int) -> None:
@@ -61,6 +63,32 @@ def check_model(model: Any, n_features: int, *, classes: int) -> None:
         _check_svc(last, n_features)
     elif isinstance(last, MLPClassifier):
         _check_perceptron(last, n_features)
+
+
+def check_guard(model: Any, n_features: int) -> None:
+    """Refuse the model of a guard whose content does not fit together.
+
+    Parameters
+    ----------
+    model : sklearn.pipeline.Pipeline
+        A loaded scaler with components.
+    n_features : int
+        How many features it must take.
+
+    Raises
+    ------
+    ModelError
+        Where its parts are others, or of other shapes.
+    """
+    what = "the guard"
+    _require(isinstance(model, Pipeline) and len(model.steps) == 2, what)
+    scaler, components = (step for _, step in model.steps)
+    _require(isinstance(scaler, StandardScaler) and isinstance(components, PCA), what)
+    _require(scaler.mean_.shape == scaler.scale_.shape == (n_features,), what)
+    kept = len(components.components_)
+    _require(components.components_.shape == (kept, n_features), what)
+    _require(components.mean_.shape == (n_features,), what)
+    _require(components.explained_variance_.shape == (kept,) and components.whiten, what)
 
 
 def _require(sound: Any, what: str) -> None:

@@ -39,14 +39,14 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from convtrace.detection.card import Card, current_versions
 from convtrace.detection.detector import Detector
-from convtrace.detection.soundness import check_model
+from convtrace.detection.soundness import check_guard, check_model
 from convtrace.detection.trusted import NEEDED_BY_SKOPS, foreign_content
 from convtrace.errors import ConvtraceError, ModelError
 
 __all__ = ["FORMAT", "FORMAT_VERSION", "MAX_UNPACKED_BYTES", "load", "read_card", "save"]
 
 FORMAT = "convtrace-detector"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 MAX_UNPACKED_BYTES = 512 * 1024 * 1024
 """Files that unpack to more are refused."""
@@ -162,6 +162,8 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Detect
                 detector.n_features_in_,
                 classes=len(detector.attribution_.names),
             )
+        if detector.guard_ is not None:
+            check_guard(detector.guard_.model, detector.n_features_in_)
     except ModelError as error:
         raise _refused(name, str(error)) from error
     except (*_NONSENSE, ConvtraceError) as error:

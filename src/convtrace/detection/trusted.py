@@ -62,6 +62,7 @@ TYPES = frozenset(
         "sklearn._loss.link.MultinomialLogit",
         "sklearn._loss.loss.HalfBinomialLoss",
         "sklearn._loss.loss.HalfMultinomialLoss",
+        "sklearn.decomposition._pca.PCA",
         "sklearn.discriminant_analysis.LinearDiscriminantAnalysis",
         "sklearn.ensemble._forest.ExtraTreesClassifier",
         "sklearn.ensemble._forest.RandomForestClassifier",

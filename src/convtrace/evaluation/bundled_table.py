@@ -14,7 +14,15 @@ from convtrace import descriptors
 from convtrace.errors import DatasetError
 from convtrace.evaluation.tables import FeatureTable, join_tables, read_table
 
-__all__ = ["BUNDLED_DEGRADATIONS", "BUNDLED_PARTS", "BUNDLED_TABLES", "bundled_table"]
+__all__ = [
+    "BUNDLED_DEGRADATIONS",
+    "BUNDLED_PARTS",
+    "BUNDLED_TABLES",
+    "SIMULATED",
+    "bundled_descriptor",
+    "bundled_table",
+    "simulated_table",
+]
 
 _DATA = Path(__file__).parent / "data"
 
@@ -90,6 +98,37 @@ BUNDLED_TABLES: Mapping[str, PackagedTable] = MappingProxyType(
     }
 )
 """The traces, in more degradations than the detector needs, and what is joined to them."""
+
+SIMULATED = _DATA / "corpus-simulated.parquet"
+"""All of these descriptors of photographs that went through small decoders; see
+``tools/simulate_generators.py``."""
+
+
+def bundled_descriptor() -> Any:
+    """Return what the bundled detector measures.
+
+    Returns
+    -------
+    Joined
+    """
+    return descriptors.create("joined", parts=BUNDLED_PARTS)
+
+
+def simulated_table() -> FeatureTable:
+    """Return the rows of simulated generators, for training only.
+
+    Returns
+    -------
+    FeatureTable
+        With the columns of `bundled_table`; labels are "fake", generators the way of
+        up-sampling, groups those of the photographs that the pictures were made from.
+
+    Raises
+    ------
+    DatasetError
+        Where the packaged table is missing or damaged.
+    """
+    return read_table(SIMULATED)
 
 
 def bundled_table() -> FeatureTable:
