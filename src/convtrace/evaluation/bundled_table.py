@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convtrace import descriptors
 from convtrace.errors import DatasetError
@@ -16,11 +17,13 @@ from convtrace.evaluation.tables import FeatureTable, join_tables, read_table
 
 __all__ = [
     "BUNDLED_DEGRADATIONS",
+    "BUNDLED_DOMAINS",
     "BUNDLED_PARTS",
     "BUNDLED_TABLES",
     "SIMULATED",
     "bundled_descriptor",
     "bundled_table",
+    "domains_of",
     "simulated_table",
 ]
 
@@ -44,6 +47,63 @@ BUNDLED_PARTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 """What the bundled detector measures: descriptors and their options."""
+
+
+BUNDLED_DOMAINS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "CelebA": (
+            "stgan-celeba128",
+            "real-celeba128",
+            "stargan-celeba128-jpegstrip",
+            "real-celeba128-jpegstrip",
+            "real-celebahq1024-jpeg",
+        ),
+        "LFW and small": (
+            "dcgan-lfw64",
+            "real-lfw64",
+            "real-lfw250-jpeg",
+            "dcgan-keras-faces64",
+            "began-64",
+            "began-128",
+        ),
+        "FFHQ and cameras": (
+            "stylegan2-ffhq1024",
+            "real-ffhq1024",
+            "generatedphotos512-jpeg",
+            "stylegan1-128",
+            "stylegan2ada-metfaces1024",
+            "real-camera-exif-jpeg",
+        ),
+        "image to image": (
+            "pix2pix-pretrained",
+            "pix2pix-trained",
+            "pix2pix-tf-facades",
+            "real-pix2pix-targets",
+            "cyclegan-horse2zebra-png",
+            "cyclegan-horse2zebra-jpeg",
+            "real-horse2zebra-png",
+            "real-horse2zebra-jpeg",
+        ),
+        "video": (
+            "ffpp-c40-deepfakes",
+            "ffpp-c40-face2face",
+            "ffpp-c40-faceshifter",
+            "ffpp-c40-faceswap",
+            "ffpp-c40-neuraltextures",
+            "real-ffpp-original-c40",
+        ),
+        "diffusion and objects": (
+            "ldm-txt2img256",
+            "sd1-512",
+            "real-imagenet256",
+            "real-lsun-bedroom256",
+            "dcgan-cifar64",
+            "real-imagenet-jpeg",
+            "real-clothing-jpeg",
+        ),
+    }
+)
+"""Sets of the corpus that share cameras, subjects or generators, each with both classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +162,30 @@ BUNDLED_TABLES: Mapping[str, PackagedTable] = MappingProxyType(
 SIMULATED = _DATA / "corpus-simulated.parquet"
 """All of these descriptors of photographs that went through small decoders; see
 ``tools/simulate_generators.py``."""
+
+
+def domains_of(subsets: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Return the domain of each row.
+
+    Parameters
+    ----------
+    subsets : numpy.ndarray of str, shape (n,)
+        Sets of the corpus.
+
+    Returns
+    -------
+    numpy.ndarray of str, shape (n,)
+
+    Raises
+    ------
+    DatasetError
+        Where a set has no domain.
+    """
+    place = {name: domain for domain, sets in BUNDLED_DOMAINS.items() for name in sets}
+    missing = sorted(set(subsets.tolist()) - set(place))
+    if missing:
+        raise DatasetError(f"sets without a domain: {', '.join(missing)}; see BUNDLED_DOMAINS")
+    return np.array([place[name] for name in subsets.tolist()], dtype=str)
 
 
 def bundled_descriptor() -> Any:
