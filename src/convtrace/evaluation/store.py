@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convtrace import descriptors
+from convtrace.batch import replacing
 from convtrace.datasets import Dataset
 from convtrace.descriptors import cache_key
 from convtrace.errors import DatasetError
@@ -30,8 +31,9 @@ __all__ = ["BundledStore", "FeatureStore", "PictureStore", "kernel_columns"]
 class FeatureStore(Protocol):
     """What experiments ask of it."""
 
-    about: str
-    """Where the features come from, for people."""
+    @property
+    def about(self) -> str:
+        """Where the features come from, for people."""
 
     def has(self, descriptor: str, template: str) -> bool:
         """Return whether pictures were, or can be, measured like that."""
@@ -203,16 +205,19 @@ class PictureStore:
         key = cache_key(self._content, maker.name, maker.version, options)
         path = self.folder / f"{key}.parquet"
         if path not in self._read:
-            if path.is_file():
-                table = read_table(path)
-            else:
-                table, errors = measure(chosen, maker, (template,), n_jobs=self.n_jobs)
-                for error in errors:
-                    if self.on_error is not None:
-                        self.on_error(error)
-                write_table(table, path)
-                # As it will be read the next time: in half precision.
-                table = read_table(path)
+            left_out = path.with_suffix(".errors.json")
+            if not path.is_file():
+                measured, errors = measure(chosen, maker, (template,), n_jobs=self.n_jobs)
+                # Beside the table and before it, so that a later run tells of them, too.
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with replacing(left_out) as temporary:
+                    temporary.write_text(json.dumps(errors), encoding="utf-8")
+                write_table(measured, path)
+            # As it will be read the next time: in half precision.
+            table = read_table(path)
+            if self.on_error is not None:
+                for error in json.loads(left_out.read_text(encoding="utf-8")):
+                    self.on_error(error)
             self._read[path] = _sorted(table, np.ones(len(table), dtype=bool), ())
         return self._read[path]
 
@@ -237,7 +242,7 @@ class PictureStore:
         -------
         str
         """
-        versions = {name: descriptors.DESCRIPTORS.get(name).version for name in names}  # type: ignore[attr-defined]
+        versions = {name: descriptors.create(name).version for name in names}
         text = json.dumps([self._content, versions], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -16,6 +16,7 @@ from convtrace.evaluation.experiments.base import (
     Plot,
     Result,
     compression_verdict,
+    in_words,
     run_all,
     share_interval,
 )
@@ -101,6 +102,7 @@ def run(context: Context) -> Result:
             ),
         ),
         (f"Top-1 as the files are: {tops[0]:.3f}; the bar that was set beforehand is 0.78.",),
+        f"top-1 {in_words(rows[0][2])} of {len(names)} generators",
     )  # fmt: skip
 
 
@@ -116,4 +118,6 @@ EXPERIMENT = Experiment(
         "folds": "5, groups kept whole",
     },
     run,
+    scope="generated",
+    equalised=POOLED_EQUALISED,
 )

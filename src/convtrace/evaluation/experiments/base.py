@@ -29,6 +29,7 @@ __all__ = [
     "balanced_interval",
     "compression_verdict",
     "counts",
+    "in_words",
     "mean_interval",
     "pairs_of",
     "run_all",
@@ -76,11 +77,14 @@ class Result:
         The figures.
     findings : tuple of str
         Sentences made from the numbers.
+    measured : str
+        The one number that a published one would be set beside.
     """
 
     tables: tuple[Table, ...] = ()
     plots: tuple[Plot, ...] = ()
     findings: tuple[str, ...] = ()
+    measured: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values.
@@ -96,6 +100,7 @@ class Result:
                 for p in self.plots
             ],
             "findings": list(self.findings),
+            "measured": self.measured,
         }
 
     @classmethod
@@ -118,6 +123,7 @@ class Result:
                 for p in state["plots"]
             ),
             tuple(map(str, state["findings"])),
+            str(state["measured"]),
         )
 
 
@@ -168,6 +174,10 @@ class Experiment:
         Whose features it needs.
     published : str
         What the paper reports of it, if that is known for certain.
+    scope : {"all", "generated", "pairs", "lossless"}
+        Whose pictures: all, the generated ones, those of the pairs, of the lossless pairs.
+    equalised : tuple of str
+        What both classes are forced through for the repetition of the results.
     """
 
     name: str
@@ -178,6 +188,8 @@ class Experiment:
     version: str = "1"
     descriptors: tuple[str, ...] = (TRACES,)
     published: str = "not known"
+    scope: str = "all"
+    equalised: tuple[str, ...] = ()
 
 
 FORCED_NOTE = (
@@ -298,6 +310,26 @@ def share_interval(right: NDArray[np.bool_], groups: NDArray[Any], *, seed: int 
 
 def _share(_: NDArray[np.bool_], right: NDArray[np.float64]) -> float:
     return float(right.mean())
+
+
+def in_words(found: Interval) -> str:
+    """Return a value with its interval as text.
+
+    Parameters
+    ----------
+    found : (value, low, high)
+        As of `balanced_interval`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> in_words((0.9712, 0.95, 0.99))
+    '0.971 (0.950 to 0.990)'
+    """
+    return "{:.3f} ({:.3f} to {:.3f})".format(*found)
 
 
 def mean_interval(parts: Sequence[tuple[Interval, NDArray[np.float64]]]) -> Interval:

@@ -8,7 +8,7 @@ import numpy as np
 
 from convtrace.detection import Table
 from convtrace.detection.held_out import folds_by_group
-from convtrace.evaluation.bundles import SIZE_SUBSETS, SIZES, TRACES
+from convtrace.evaluation.bundles import EQUALISED, SIZE_SUBSETS, SIZES, TRACES
 from convtrace.evaluation.experiments.base import (
     Context,
     Experiment,
@@ -79,28 +79,43 @@ def _report(
     plot = Plot(
         name,
         "lines",
-        f"Balanced accuracy against {xlabel}, {len(pairs)} pairs, 95% intervals.",
+        f"{title}: balanced accuracy against {xlabel}, {len(pairs)} pairs, 95% intervals.",
         {"x": list(x), "xlabel": xlabel, "ylabel": "balanced accuracy", "series": series},
     )
-    return Result((table,), (plot,))
+    ends = f"{means[0][0]:.3f} with {x[0]}, {means[-1][0]:.3f} with {x[-1]}"
+    return Result((table,), (plot,), (), f"balanced accuracy {ends} ({xlabel})")
 
 
 def run_training_size(context: Context) -> Result:
     """Run the experiment on the number of training pictures."""
     pairs = pairs_of(context.store, lossless=True, quick=context.quick)
     most = (*COUNTS, 60, 110)
-    tasks = [
-        (*_rows(context, pair, "none"), count, context.seed) for pair in pairs for count in most
-    ]
-    results = run_all(_fewer, tasks, context.n_jobs)
-    # A pair that has fewer pictures than asked for shows all that it has.
-    return _report(
-        "Number of training pictures",
-        "training-size",
-        "training pictures a class (at most)",
-        most,
-        pairs,
-        results,
+    found = []
+    for template, suffix, title in (
+        ("none", "", "as the files are"),
+        (EQUALISED, "-equalised", f"equalised, {EQUALISED}"),
+    ):
+        tasks = [
+            (*_rows(context, pair, template), count, context.seed)
+            for pair in pairs
+            for count in most
+        ]
+        results = run_all(_fewer, tasks, context.n_jobs)
+        # A pair that has fewer pictures than asked for shows all that it has.
+        found.append(
+            _report(
+                f"Number of training pictures, {title}",
+                f"training-size{suffix}",
+                "training pictures a class (at most)",
+                most,
+                pairs,
+                results,
+            )
+        )
+    return Result(
+        tuple(table for one in found for table in one.tables),
+        tuple(plot for one in found for plot in one.plots),
+        measured=found[0].measured,
     )
 
 
@@ -136,6 +151,8 @@ TRAINING_SIZE = Experiment(
         "folds": "5, groups kept whole; of each training fold a random part of each class",
     },
     run_training_size,
+    scope="lossless",
+    equalised=(EQUALISED,),
 )
 PICTURE_SIZE = Experiment(
     "picture-size",
@@ -148,4 +165,6 @@ PICTURE_SIZE = Experiment(
         "folds": "5, groups kept whole",
     },
     run_picture_size,
+    scope="lossless",
+    equalised=SIZES,
 )

@@ -170,7 +170,7 @@ def _tables(
             ],
         },
     )
-    return Result((*tables, paired), (plot,), findings)
+    return Result((*tables, paired), (plot,), findings, f"the trace is {tally}")
 
 
 EXPERIMENT = Experiment(
@@ -186,5 +186,7 @@ EXPERIMENT = Experiment(
         "degradations": ", ".join(CONDITIONS),
     },
     run,
+    scope="pairs",
+    equalised=(EQUALISED,),
     descriptors=(TRACES, *(peer.descriptor for peer in PEERS)),
 )
