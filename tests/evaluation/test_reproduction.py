@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import sys
 from dataclasses import replace
@@ -176,6 +177,8 @@ def test_what_cannot_be_run_is_told_and_the_rest_is_run(replaced, tmp_path, kept
         ({"experiments": ("nonsense",)}, "no experiment is called"),
         ({"detectors": (outside.parse("a=b"),)}, "needs pictures"),
         ({"experiments": FAST, "detectors": (outside.parse("a=b"),)}, "experiment peers"),
+        ({"experiments": FAST, "network": True}, "the network is compared with in"),
+        ({"network": True}, "the network needs (PyTorch|pictures)"),
         ({"data": "/no/such/folder"}, "no such file"),
     ],
 )
@@ -208,7 +211,7 @@ def sets(tmp_path_factory) -> Path:
     return root
 
 
-def test_own_pictures_go_the_same_way(sets, tmp_path, monkeypatch):
+def test_own_pictures_go_the_same_way(sets, tmp_path, monkeypatch, request):
     # One peer is as good as six, and measured in a sixth of the time.
     monkeypatch.setattr(peers, "PEERS", peers.PEERS[:1])
     lines: list[str] = []
@@ -218,12 +221,22 @@ def test_own_pictures_go_the_same_way(sets, tmp_path, monkeypatch):
         "for line in open(sys.argv[1]):\n"
         "    p = line.strip()\n    print(f'{p},{-os.path.getsize(p)}')\n"
     )
+    monkeypatch.setattr(peers, "QUICK_EPOCHS", 1)
+    torch = importlib.util.find_spec("torch") is not None
+    if torch:
+        # Threads of PyTorch wait for each other, on a busy machine for most of the time.
+        import torch as library
+
+        threads = library.get_num_threads()
+        library.set_num_threads(1)
+        request.addfinalizer(lambda: library.set_num_threads(threads))
     options = {"quick": True, "data": sets, "n_jobs": 1, "cache": tmp_path / "kept"}
     found = reproduce(
         tmp_path / "out",
         experiments=("matched-pairs", "peers"),
         detectors=(outside.parse(f"size={sys.executable} {program}"),),
         notify=lines.append,
+        network=torch,
         **options,
     )
     assert not found.failed, found.failed
@@ -236,6 +249,7 @@ def test_own_pictures_go_the_same_way(sets, tmp_path, monkeypatch):
     assert pairs.tables[0].rows[0][:4] == ("StarGAN", 14, 14, (1, 1, 1))
     size = compared.tables[0].columns.index("size")
     assert compared.tables[0].rows[0][size][0] == 1
+    assert (peers.NETWORK in compared.tables[0].columns) == torch
     (error,) = found.errors
     assert "broken.png" in error
     # What was measured is not measured again, and what could not be is still told.

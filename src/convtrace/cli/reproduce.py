@@ -89,6 +89,14 @@ def reproduce(
             show_default=False,
         ),
     ] = None,
+    network: Annotated[
+        bool,
+        typer.Option(
+            "--network",
+            help="Compare with a small convolutional network trained from scratch on the same "
+            "folds. Needs --data and PyTorch; slow without a GPU.",
+        ),
+    ] = False,
     markdown: Annotated[
         Path | None,
         typer.Option(
@@ -141,6 +149,7 @@ def reproduce(
             quick=quick,
             data=data,
             detectors=detectors,
+            network=network,
             markdown=markdown,
             seed=seed,
             n_jobs=workers,

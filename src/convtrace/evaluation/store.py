@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -98,10 +98,14 @@ class BundledStore:
             raise DatasetError(
                 f"no packaged table holds {descriptor} after {template}; give --data DIR"
             )
-        name = found[0].name
-        if name not in self._read:
-            self._read[name] = read_table(found[0].path)
-        whole = self._read[name]
+        bundle = found[0]
+        if bundle.name not in self._read:
+            table = read_table(bundle.path)
+            own = np.char.startswith(table.names, bundle.prefix)
+            self._read[bundle.name] = replace(
+                table, features=table.features[:, own], names=table.names[own]
+            )
+        whole = self._read[bundle.name]
         return _sorted(whole, whole.templates == template, subsets)
 
     def facts(self) -> PictureFacts:
@@ -264,8 +268,10 @@ class PictureStore:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def kernel_columns(table: FeatureTable, sizes: Sequence[int]) -> NDArray[np.float64]:
-    """Return the kernel coefficients of some sizes, without the statistics of the fit.
+def kernel_columns(
+    table: FeatureTable, sizes: Sequence[int], *, statistics: bool = False
+) -> NDArray[np.float64]:
+    """Return the kernel coefficients of some sizes.
 
     Parameters
     ----------
@@ -273,6 +279,8 @@ def kernel_columns(table: FeatureTable, sizes: Sequence[int]) -> NDArray[np.floa
         Of convolutional traces.
     sizes : sequence of int
         Kernel sizes.
+    statistics : bool, default False
+        Also the statistics of the fit: noise level, mean weight, likelihood.
 
     Returns
     -------
@@ -286,7 +294,8 @@ def kernel_columns(table: FeatureTable, sizes: Sequence[int]) -> NDArray[np.floa
     prefixes = tuple(f"ct{size}_" for size in sizes)
     # ct7_r_-1_+0 is a coefficient, ct7_r_log_sigma a statistic: an offset begins with its sign.
     wanted = [
-        name.startswith(prefixes) and name.split("_")[2][0] in "+-" for name in table.names.tolist()
+        name.startswith(prefixes) and (statistics or name.split("_")[2][0] in "+-")
+        for name in table.names.tolist()
     ]
     if not any(wanted):
         raise DatasetError(f"the table holds no kernels of size {', '.join(map(str, sizes))}")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed  # type: ignore[import-untyped]
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from convtrace.detection import Table
 from convtrace.errors import DatasetError
@@ -143,6 +144,8 @@ class Context:
         Processes; all cores by default.
     detectors : tuple of OutsideDetector
         Detectors of other people, to be compared with.
+    network : bool
+        Whether to train `convtrace.evaluation.network`, too; it needs pictures and PyTorch.
     """
 
     store: FeatureStore
@@ -150,6 +153,7 @@ class Context:
     quick: bool = False
     n_jobs: int | None = None
     detectors: tuple[OutsideDetector, ...] = ()
+    network: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,4 +394,6 @@ def run_all(
         In the order of the tasks.
     """
     workers = -1 if n_jobs is None else n_jobs
-    return list(Parallel(n_jobs=workers)(delayed(work)(*arguments) for arguments in tasks))
+    # Small matrices: threads of BLAS would wait for each other for most of the time.
+    with threadpool_limits(limits=1):
+        return list(Parallel(n_jobs=workers)(delayed(work)(*arguments) for arguments in tasks))

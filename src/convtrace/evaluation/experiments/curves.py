@@ -59,19 +59,25 @@ def _rows(context: Context, pair: Any, template: str) -> tuple[np.ndarray, ...]:
 
 
 def _report(
-    title: str, name: str, xlabel: str, x: tuple[int, ...], pairs: list[Any], results: list[Any]
+    title: str,
+    name: str,
+    xlabel: str,
+    x: tuple[int, ...],
+    pairs: list[Any],
+    totals: list[int],
+    results: list[Any],
 ) -> Result:
     per_pair = np.array(results, dtype=object).reshape(len(pairs), len(x), 2)
     means = [mean_interval([tuple(one) for one in per_pair[:, i]]) for i in range(len(x))]
     series = [
-        {"name": pair.name, "values": [per_pair[n, i, 0] for i in range(len(x))]}
-        for n, pair in enumerate(pairs)
+        {"name": f"{pair.name} ({total})", "values": [per_pair[n, i, 0] for i in range(len(x))]}
+        for n, (pair, total) in enumerate(zip(pairs, totals, strict=True))
     ]
     rows = [(pair["name"], *pair["values"]) for pair in series]
     rows.append(("mean", *means))
     table = Table(
         title,
-        ("pair", *map(str, x)),
+        ("pair (pictures)", *map(str, x)),
         tuple(rows),
         f"Balanced accuracy with 95% intervals by {xlabel}; 7x7 kernels, RBF SVM. Published: not "
         "known.",
@@ -79,7 +85,8 @@ def _report(
     plot = Plot(
         name,
         "lines",
-        f"{title}: balanced accuracy against {xlabel}, {len(pairs)} pairs, 95% intervals.",
+        f"{title}: balanced accuracy against {xlabel}, {len(pairs)} pairs (pictures), 95% "
+        "intervals.",
         {"x": list(x), "xlabel": xlabel, "ylabel": "balanced accuracy", "series": series},
     )
     ends = f"{means[0][0]:.3f} with {x[0]}, {means[-1][0]:.3f} with {x[-1]}"
@@ -95,7 +102,7 @@ def run_training_size(context: Context) -> Result:
         ("none", "", "as the files are"),
         (EQUALISED, "-equalised", f"equalised, {EQUALISED}"),
     ):
-        tasks = [
+        tasks: list[tuple[Any, ...]] = [
             (*_rows(context, pair, template), count, context.seed)
             for pair in pairs
             for count in most
@@ -109,6 +116,7 @@ def run_training_size(context: Context) -> Result:
                 "training pictures a class (at most)",
                 most,
                 pairs,
+                [len(task[1]) for task in tasks[:: len(most)]],
                 results,
             )
         )
@@ -123,7 +131,7 @@ def run_picture_size(context: Context) -> Result:
     """Run the experiment on the size of pictures."""
     pairs = pairs_of(context.store, lossless=True)
     large = [p for p in pairs if not p.matched or set(p.fakes) <= set(SIZE_SUBSETS)]
-    tasks = [
+    tasks: list[tuple[Any, ...]] = [
         (*_rows(context, pair, template), context.seed)
         for pair in large
         for template in (*SIZES, "none")
@@ -136,6 +144,7 @@ def run_picture_size(context: Context) -> Result:
         "side of the central crop (pixels)",
         (*sides, 256),
         large,
+        [len(task[1]) for task in tasks[:: len(sides) + 1]],
         results,
     )
 

@@ -99,7 +99,7 @@ def run(context: Context) -> Result:
             {
                 "x": list(SIZES),
                 "xlabel": "kernel size N (pixels)",
-                "ylabel": f"balanced accuracy (mean of {len(pairs)} pairs)",
+                "ylabel": f"balanced accuracy ({len(pairs)} pairs, {total} pictures)",
                 "series": [{"name": t, "values": [found[t, s] for s in SIZES]} for t in shown],
             },
         )

@@ -96,7 +96,7 @@ def run(context: Context) -> Result:
             {
                 "x": [int(name.removeprefix("jpeg-")) for name in present],
                 "xlabel": "JPEG quality (IJG scale)",
-                "ylabel": "balanced accuracy",
+                "ylabel": f"balanced accuracy ({len(pairs)} pairs, {total} pictures)",
                 "series": series,
             },
         ),
@@ -106,7 +106,7 @@ def run(context: Context) -> Result:
             f"Balanced accuracy after each degradation, {caption}",
             {
                 "rows": list(tests),
-                "xlabel": "balanced accuracy",
+                "xlabel": f"balanced accuracy ({len(pairs)} pairs, {total} pictures)",
                 "series": [
                     {"name": label, "values": [means[name, how] for name in tests]}
                     for how, label in (("clean", "trained clean"), ("aug", "trained on degraded"))

@@ -60,21 +60,25 @@ def grid(panels: int, *, height: float, columns: int = 5, **options: Any) -> tup
     return figure, axes[:panels]
 
 
-def legend_above(axes: Axes, count: int, *, columns: int = 4) -> None:
+def legend_above(figure: Figure, axes: Axes, count: int, *, columns: int = 4) -> None:
     """Put the legend above the axes, where it hides no data.
 
     Parameters
     ----------
+    figure : Figure
+        The figure.
     axes : Axes
-        Of one panel.
+        Its only panel.
     count : int
         How many entries there are.
     columns : int, default 4
         At most.
     """
-    axes.legend(
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1.0),
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside upper center",
         ncols=min(columns, count),
         fontsize=8,
         frameon=False,

@@ -33,7 +33,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
     axes = figure.add_subplot()
     total = counts.sum(axis=1)
     share = counts / np.maximum(total, 1)[:, None]
-    shown = axes.imshow(share, cmap="cividis_r", vmin=0, vmax=1, aspect="auto")
+    shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (i, j), count in np.ndenumerate(counts):
         if count:
             shade = "white" if share[i, j] > 0.55 else "black"

@@ -37,7 +37,9 @@ def draw(data: Mapping[str, Any]) -> Figure:
         axes.annotate(f"AUC {area:.3f}", (0.95, 0.06), ha="right", fontsize=8)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
         axes.tick_params(labelsize=7)
+        axes.set_xticks([0, 0.5, 1])
+        axes.set_yticks([0, 0.5, 1])
         axes.label_outer()
-    figure.supxlabel("share of real pictures called generated", fontsize=8.5)
-    figure.supylabel("share of generated pictures called generated", fontsize=8.5)
+    figure.supxlabel("share of the real called generated", fontsize=8.5)
+    figure.supylabel("share of the generated called so", fontsize=8.5)
     return figure

@@ -47,9 +47,9 @@ def draw(data: Mapping[str, Any]) -> Figure:
             label=series["name"],
         )
     axes.axvline(0.5, color="0.55", linestyle=":", linewidth=1)
-    axes.set_yticks(place, rows)
+    axes.set_yticks(place, [str(row).replace("FaceForensics++ ", "FF++ ") for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlabel(f"{data['xlabel']} (dotted: chance)")
+    axes.set_xlabel(f"{data['xlabel']}; dotted: chance")
     axes.tick_params(labelsize=8)
-    legend_above(axes, count)
+    legend_above(figure, axes, count)
     return figure

@@ -49,12 +49,19 @@ def draw(data: Mapping[str, Any]) -> Figure:
             label=series["name"],
         )
     axes.axhline(0.5, color="0.55", linestyle=":", linewidth=1)
-    axes.annotate("chance", (place[-1], 0.5), xytext=(0, 2), textcoords="offset points",
-                  ha="right", fontsize=8, color="0.35")  # fmt: skip
+    axes.annotate(
+        "chance",
+        (place[0], 0.5),
+        xytext=(0, -3),
+        textcoords="offset points",
+        va="top",
+        fontsize=8,
+        color="0.35",
+    )
     axes.set_xticks(place, [f"{value:g}" for value in x])
     axes.set(xlabel=data["xlabel"], ylabel=data["ylabel"])
     low = min(np.nanmin(np.asarray(one["values"], dtype=float)) for one in data["series"])
     axes.set_ylim(min(0.45, low - 0.02), 1.02)
     axes.grid(axis="y", color="0.9")
-    legend_above(axes, count)
+    legend_above(figure, axes, count)
     return figure

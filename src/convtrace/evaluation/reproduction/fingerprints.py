@@ -26,7 +26,6 @@ _SHARED = (
     "convtrace.evaluation.bundles",
     "convtrace.evaluation.learning",
     "convtrace.evaluation.metrics",
-    "convtrace.evaluation.outside_scores",
     "convtrace.evaluation.paired",
     "convtrace.evaluation.pairs",
     "convtrace.detection.classifiers",
@@ -35,6 +34,9 @@ _SHARED = (
     "convtrace.datasets.splits",
 )
 """What experiments compute with, beside their own modules."""
+
+_OF_DETECTORS = ("convtrace.evaluation.network", "convtrace.evaluation.outside_scores")
+"""What they compute with only if they are told to."""
 
 
 def stripped(source: str) -> str:
@@ -102,6 +104,7 @@ def result_key(
     seed: int,
     quick: bool,
     detectors: Sequence[OutsideDetector] = (),
+    network: bool = False,
 ) -> str:
     """Return what a result is kept under: another key wherever it might be another result.
 
@@ -117,6 +120,8 @@ def result_key(
         Whether it is the small run.
     detectors : sequence of OutsideDetector
         What is compared with; by name and command, as what they do cannot be seen.
+    network : bool
+        Whether the network is compared with.
 
     Returns
     -------
@@ -129,6 +134,8 @@ def result_key(
         seed,
         quick,
         [(one.name, list(one.command)) for one in detectors],
+        [_module_digest(name) for name in _OF_DETECTORS] if detectors or network else [],
+        network,
         [np.__version__, scipy.__version__, sklearn.__version__],
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

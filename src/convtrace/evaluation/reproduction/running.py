@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from joblib.externals.loky import get_reusable_executor  # type: ignore[import-untyped]
 
 from convtrace.datasets import Dataset, MissingSet, load_paper_sets
 from convtrace.descriptors import default_cache_folder
 from convtrace.errors import ConvtraceError
 from convtrace.evaluation.experiments import EXPERIMENTS, IN_ORDER, Context, Experiment
+from convtrace.evaluation.network import require_torch
 from convtrace.evaluation.outside import OutsideDetector
 from convtrace.evaluation.reproduction.currency import record_of
 from convtrace.evaluation.reproduction.document import story
@@ -44,6 +46,7 @@ def reproduce(
     quick: bool = False,
     data: str | os.PathLike[str] | None = None,
     detectors: Sequence[OutsideDetector] = (),
+    network: bool = False,
     markdown: str | os.PathLike[str] | None = None,
     seed: int = 0,
     n_jobs: int | None = None,
@@ -69,6 +72,9 @@ def reproduce(
         tables if not given.
     detectors : sequence of OutsideDetector
         To be compared with; they need pictures.
+    network : bool, default False
+        Train `convtrace.evaluation.network` on the same folds, too; it needs pictures and
+        PyTorch.
     markdown : path-like, optional
         Also write the story to this file, with its figures in the folder of the same name, and
         what `check_document` needs.
@@ -95,23 +101,24 @@ def reproduce(
     """
     chosen = _chosen(experiments)
     folder = made_folder(Path(output))
-    if detectors and COMPARING not in {one.name for one in chosen}:
+    rivals = [f"detector {one.name}" for one in detectors] + ["the network"] * network
+    if rivals and COMPARING not in {one.name for one in chosen}:
         raise ConvtraceError(
-            f"detector {detectors[0].name}: detectors are compared in the experiment {COMPARING}; "
-            "name it as well"
+            f"{rivals[0]} is compared with in the experiment {COMPARING}; name it as well"
         )
+    if network:
+        require_torch()
     kept_folder = Path(cache) if cache is not None else default_cache_folder() / "reproduction"
     errors: dict[str, None] = {}
     say = notify or (lambda _: None)
     store, missing = _store(data, quick, seed, n_jobs, kept_folder, errors)
-    if detectors and store.dataset() is None:
+    if rivals and store.dataset() is None:
         raise ConvtraceError(
-            f"detector {detectors[0].name} needs pictures, and the packaged tables hold none; "
-            "give --data DIR"
+            f"{rivals[0]} needs pictures, and the packaged tables hold none; give --data DIR"
         )
     for one in missing:
         say(str(one))
-    context = Context(store, seed, quick, n_jobs, tuple(detectors))
+    context = Context(store, seed, quick, n_jobs, tuple(detectors), network)
     run = _Run(context, KeptResults(kept_folder), errors)
     outcomes: list[Outcome] = []
     try:
@@ -125,6 +132,10 @@ def reproduce(
             write_experiment(outcomes[-1], pictures, folder)
         if progress is not None:
             progress(len(chosen), len(chosen))
+    except KeyboardInterrupt:
+        # Left alone, the workers would go on, and complain at the end.
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)
+        raise
     finally:
         # After Ctrl-C as well: what is done is told of.
         if outcomes:
@@ -147,9 +158,14 @@ class _Run:
 
     def __call__(self, experiment: Experiment) -> Outcome:
         context = self.context
-        detectors = context.detectors if experiment.name == COMPARING else ()
+        comparing = experiment.name == COMPARING
         key = result_key(
-            experiment, context.store, seed=context.seed, quick=context.quick, detectors=detectors
+            experiment,
+            context.store,
+            seed=context.seed,
+            quick=context.quick,
+            detectors=context.detectors if comparing else (),
+            network=context.network and comparing,
         )
         found = self.kept.find(key)
         if found is not None:
@@ -228,6 +244,7 @@ def _story(
     words += [] if data is None else ["--data", os.fspath(data)]
     for one in context.detectors:
         words.append(f"--detector {one.name}=...")
+    words += ["--network"] * context.network
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return story(
         outcomes,
