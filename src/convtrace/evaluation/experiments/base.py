@@ -366,11 +366,19 @@ def compression_verdict(raw: float, equalised: float, *, matched: bool) -> str:
     -------
     str
         Empty where they differ by three points or less.
+
+    Examples
+    --------
+    >>> compression_verdict(0.95, 0.70, matched=False)
+    'differs: the raw one measures compression'
+    >>> compression_verdict(0.61, 0.66, matched=True)
+    'differs: compression does not hide the trace'
     """
     if abs(raw - equalised) <= POINTS:
         return ""
     if matched:
-        return "differs: compression hides the trace"
+        hides = equalised < raw
+        return f"differs: compression {'hides' if hides else 'does not hide'} the trace"
     return "differs: the raw one measures compression"
 
 
