@@ -28,7 +28,7 @@ WIDTH = 7.2
 
 _DPI = 110
 # Bytes of a PNG.
-_LARGE = 90_000
+_LARGE = 130_000
 
 
 def grid(panels: int, *, height: float, columns: int = 5, **options: Any) -> tuple[Figure, Any]:

@@ -34,7 +34,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
     for number, series in enumerate(data["series"]):
         values = np.asarray(series["values"], dtype=float)
         # Side by side, so that the bars of one do not hide those of another.
-        shifted = place + 0.08 * (number - (count - 1) / 2)
+        shifted = place + 0.016 * len(x) * (number - (count - 1) / 2)
         axes.errorbar(
             shifted,
             values[:, 0],
