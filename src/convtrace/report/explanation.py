@@ -19,9 +19,9 @@ from convtrace.descriptors import centre_crop
 from convtrace.detection import Calibration, Detector, Verdict, bundled, current_versions
 from convtrace.detection.conditions import in_words, of_picture
 from convtrace.errors import ImageError, TraceError
-from convtrace.image import JpegFacts, Limits, Picture, read
+from convtrace.image import JpegFacts, Limits, Picture, Provenance, read
+from convtrace.image.provenance import NO_PROVENANCE
 from convtrace.report import pictures
-from convtrace.report.provenance import Entry, provenance
 from convtrace.report.references import (
     CHANNELS,
     CROP,
@@ -123,9 +123,11 @@ class Explanation:
         The spectrum.
     map_mean : float
         Mean responsibility of the map.
-    map_box, windows, jpeg, metadata, facts, settings, model, versions, created
+    map_box, windows, jpeg, facts, settings, model, versions, created
         What the map covers (left, top, width, height); verdicts of windows; compression;
-        what the file says of itself; name, size and hash; how to repeat it.
+        name, size and hash; how to repeat it.
+    provenance : Provenance
+        What the file says of its origin.
     preview_jpeg, overlay_png, map_png : bytes
         The picture, small and upright; the windowed verdicts, transparent, to be laid over
         it; the posterior map (white: predicted by the neighbours), the stored way up.
@@ -150,7 +152,7 @@ class Explanation:
     map_box: tuple[int, int, int, int]
     windows: Windows
     jpeg: JpegFacts | None
-    metadata: tuple[Entry, ...]
+    provenance: Provenance
     facts: Mapping[str, Any]
     settings: Mapping[str, Any]
     model: Mapping[str, Any]
@@ -265,12 +267,12 @@ class Explanation:
             "compression": _compression(self.jpeg, self.condition),
             "metadata": [
                 {
-                    "group": each.group,
+                    "group": each.source,
                     "name": each.name,
                     "value": each.value,
-                    "telling": each.telling,
+                    "telling": each.kind == "generator",
                 }
-                for each in self.metadata
+                for each in self.provenance.statements
             ],
             "model": dict(self.model),
             "settings": dict(self.settings),
@@ -281,7 +283,7 @@ class Explanation:
 
 
 def explain(
-    source: str | os.PathLike[str] | bytes,
+    source: str | os.PathLike[str] | bytes | Picture,
     detector: Detector | None = None,
     name: str | None = None,
     *,
@@ -293,8 +295,8 @@ def explain(
 
     Parameters
     ----------
-    source : str, os.PathLike or bytes
-        A file, or an encoded picture.
+    source : str, os.PathLike, bytes or Picture
+        A file, an encoded picture, or one that was read with its provenance.
     detector : Detector, optional
         What judges; the bundled one by default.
     name : str, optional
@@ -315,8 +317,9 @@ def explain(
     ImageError
         Where the picture cannot be read, or is too small to be measured.
     """
-    picture, data = _read(source, limits)
-    title = shown(_title(source) if name is None else name)
+    picture = read(source, limits=limits, provenance=True)
+    provenance = picture.provenance or NO_PROVENANCE
+    title = shown(Path(picture.name).name if name is None else name)
     detector = bundled() if detector is None else detector
     verdict = detector.verdict(picture)
     condition = of_picture(picture)
@@ -336,7 +339,7 @@ def explain(
     )
     return Explanation(
         name=title,
-        verdict=replace(verdict, path=title),
+        verdict=replace(verdict, path=title, provenance=provenance),
         calibration=detector.calibration_for(condition),
         condition_has_own_scale=detector.calibration_for(condition) is not detector.calibration_,
         condition=condition,
@@ -354,7 +357,7 @@ def explain(
         map_box=box,
         windows=windows,
         jpeg=picture.jpeg,
-        metadata=provenance(data, picture.format),
+        provenance=provenance,
         facts=_facts(picture, title),
         settings={
             "kernel_size": KERNEL_SIZE,
@@ -374,24 +377,6 @@ def explain(
         overlay_png=pictures.overlay_png(picture, windows),
         map_png=pictures.grey_png(mean_map),
     )
-
-
-def _title(source: str | os.PathLike[str] | bytes) -> str:
-    return "<bytes>" if isinstance(source, bytes) else Path(source).name
-
-
-def _read(source: str | os.PathLike[str] | bytes, limits: Limits | None) -> tuple[Picture, bytes]:
-    """Read a picture, and the very bytes that it was decoded from."""
-    picture = read(source, limits=limits)
-    if isinstance(source, bytes):
-        return picture, source
-    try:
-        data = Path(source).read_bytes()
-    except OSError as error:
-        raise ImageError(picture.name, "the file changed while it was read", "try again") from error
-    if len(data) != picture.nbytes:
-        raise ImageError(picture.name, "the file changed while it was read", "try again")
-    return picture, data
 
 
 def _facts(picture: Picture, title: str) -> dict[str, Any]:
