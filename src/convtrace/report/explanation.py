@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -303,10 +304,10 @@ def explain(
         The file name to be shown, where `source` has none.
     limits : Limits, optional
         How much the picture may cost.
-    most_windows : int, default 36
+    most_windows : int, default 25
         How many windows are judged at most.
     threads : int, optional
-        Windows at once; by default one for each core.
+        How many; by default one for each core.
 
     Returns
     -------
@@ -321,22 +322,18 @@ def explain(
     provenance = picture.provenance or NO_PROVENANCE
     title = shown(Path(picture.name).name if name is None else name)
     detector = bundled() if detector is None else detector
-    verdict = detector.verdict(picture)
     condition = of_picture(picture)
-    try:
-        trace = extract(centre_crop(picture.pixels, CROP), kernel_size=KERNEL_SIZE)
-        responsibilities, box = _map(picture, trace)
-    except TraceError as error:
-        raise ImageError(title, str(error), "give a larger picture") from error
-    power, peaks, note = _spectrum(responsibilities)
-    mean_map = responsibilities.mean(axis=0)
+    with ThreadPoolExecutor(default_workers() if threads is None else threads) as pool:
+        judging = pool.submit(detector.verdict, picture)
+        drawing = pool.submit(_drawn, picture, title)
+        try:
+            windows = windowed(picture, detector, pool, most=most_windows)
+            verdict, drawn = judging.result(), drawing.result()
+        finally:
+            # Where one has failed, the others need not begin.
+            pool.shutdown(wait=True, cancel_futures=True)
+    trace = drawn.trace
     compared_with, reference = references().condition(condition)
-    windows = windowed(
-        picture,
-        detector,
-        most=most_windows,
-        threads=default_workers() if threads is None else threads,
-    )
     return Explanation(
         name=title,
         verdict=replace(verdict, path=title, provenance=provenance),
@@ -350,11 +347,11 @@ def explain(
         position=reference.project(trace.vector),
         features=_features(trace, reference),
         reference=reference,
-        peaks=tuple(peaks),
-        spectrum_note=note,
-        power=power,
-        map_mean=float(mean_map.mean()),
-        map_box=box,
+        peaks=tuple(drawn.peaks),
+        spectrum_note=drawn.spectrum_note,
+        power=drawn.power,
+        map_mean=drawn.map_mean,
+        map_box=drawn.map_box,
         windows=windows,
         jpeg=picture.jpeg,
         provenance=provenance,
@@ -375,8 +372,33 @@ def explain(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         preview_jpeg=pictures.preview_jpeg(picture),
         overlay_png=pictures.overlay_png(picture, windows),
-        map_png=pictures.grey_png(mean_map),
+        map_png=drawn.map_png,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Drawn:
+    """The trace, and what is drawn of it; names as in `Explanation`."""
+
+    trace: Trace
+    map_mean: float
+    map_box: tuple[int, int, int, int]
+    map_png: bytes
+    power: NDArray[np.float64] | None
+    peaks: list[Peak]
+    spectrum_note: str
+
+
+def _drawn(picture: Picture, title: str) -> _Drawn:
+    try:
+        trace = extract(centre_crop(picture.pixels, CROP), kernel_size=KERNEL_SIZE)
+        responsibilities, box = _map(picture, trace)
+    except TraceError as error:
+        raise ImageError(title, str(error), "give a larger picture") from error
+    power, peaks, note = _spectrum(responsibilities)
+    mean_map = responsibilities.mean(axis=0)
+    map_png = pictures.grey_png(mean_map)
+    return _Drawn(trace, float(mean_map.mean()), box, map_png, power, peaks, note)
 
 
 def _facts(picture: Picture, title: str) -> dict[str, Any]:

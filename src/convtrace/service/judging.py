@@ -113,7 +113,11 @@ def explain_upload(detector: Detector, upload: Upload, settings: Settings) -> Ex
     from convtrace.report import explain
 
     try:
-        return explain(upload.data, detector, upload.name, limits=_limits(settings), threads=1)
+        # With all cores: somebody waits for it, and is mostly the only one.
+        threads = settings.at_once
+        return explain(
+            upload.data, detector, upload.name, limits=_limits(settings), threads=threads
+        )
     except ImageError as error:
         raise _of_image_error(upload, error) from error
     except MemoryError as error:
