@@ -44,7 +44,9 @@ def test_scan_does_the_rest_and_exits_with_3(folder):
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(lines) == 5
     for line in lines:
-        assert set(line) >= {"path", "label", "probability", "generator", "reasons", "error"}
+        assert set(line) == {
+            "path", "label", "probability", "generator", "reasons", "error", "provenance",
+        }  # fmt: skip
         if line["error"] is None:
             assert line["label"] in ("real", "generated", "unsure")
             assert 0 <= line["probability"] <= 1
@@ -97,6 +99,7 @@ def test_fifo_is_refused_at_once(tmp_path):
         ("models", "verify", "/no/such.convtrace"),
         ("explain", "x.jpg", "-o", "report.docx"),
         ("explain", "x.jpg", "-o", "/no/such/folder/report.html"),
+        ("explain", ".", "-o", "report.html"),
         ("scan", "x.jpg", "--explain"),
         ("scan", "x.jpg", "--html", "report.txt"),
         ("scan", "x.jpg", "--html", "report.pdf"),
