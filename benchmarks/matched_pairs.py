@@ -22,27 +22,9 @@ from convtrace.detection.labels import balanced_weights
 from convtrace.evaluation import read_table
 from convtrace.evaluation.bundled_table import BUNDLED_TABLES
 from convtrace.evaluation.metrics import METRICS, interval
+from convtrace.evaluation.pairs import MATCHED
+from convtrace.evaluation.store import kernel_columns
 
-# Generated sets, real sets: the pairs of the corpus's README.
-PAIRS = {
-    "DCGAN": (("dcgan-lfw64",), ("real-lfw64",)),
-    "STGAN": (("stgan-celeba128",), ("real-celeba128",)),
-    "StyleGAN2": (("stylegan2-ffhq1024",), ("real-ffhq1024",)),
-    "pix2pix": (
-        ("pix2pix-pretrained", "pix2pix-trained", "pix2pix-tf-facades"),
-        ("real-pix2pix-targets",),
-    ),
-    "CycleGAN": (("cyclegan-horse2zebra-png",), ("real-horse2zebra-png",)),
-    "StarGAN, JPEG": (("stargan-celeba128-jpegstrip",), ("real-celeba128-jpegstrip",)),
-    **{
-        f"FaceForensics++ {name}, video c40": (
-            (f"ffpp-c40-{name.lower()}",),
-            ("real-ffpp-original-c40",),
-        )
-        for name in ("DeepFakes", "Face2Face", "FaceShifter", "FaceSwap", "NeuralTextures")
-    },
-}
-LOSSLESS = ("DCGAN", "STGAN", "StyleGAN2", "pix2pix", "CycleGAN")
 DEGRADATIONS = ("none", "jpeg-90", "jpeg-75", "jpeg-50")
 
 
@@ -56,11 +38,7 @@ def main() -> None:
     options = parser.parse_args()
 
     table = read_table(BUNDLED_TABLES["traces"].path)
-    kernel = [
-        name.startswith(f"ct{options.kernel_size}_") and name.count("_") == 3
-        and name.split("_")[2][0] in "+-"
-        for name in table.names
-    ]  # fmt: skip
+    kernels = kernel_columns(table, (options.kernel_size,))
     lines = [
         "# Matched pairs",
         "",
@@ -73,16 +51,16 @@ def main() -> None:
         "|" + "---|" * (3 + len(DEGRADATIONS)),
     ]
     lossless: dict[str, list[float]] = {name: [] for name in DEGRADATIONS}
-    for pair, (fakes, reals) in PAIRS.items():
+    for pair in MATCHED:
+        members = pair.rows(table.labels, table.generators, table.subsets)
         cells = []
         for degradation in DEGRADATIONS:
-            rows = np.isin(table.subsets, [*fakes, *reals]) & (table.templates == degradation)
-            X = table.features[rows][:, kernel].astype(np.float64)
+            rows = members & (table.templates == degradation)
             generated, groups = table.labels[rows] == "fake", table.groups[rows]
             codes = generated.astype(np.intp)
             scores = held_out_scores(
                 partial(classifiers.create, options.classifier, seed=options.seed),
-                X,
+                kernels[rows],
                 codes,
                 balanced_weights(generated),
                 folds_by_group(codes, groups, seed=options.seed),
@@ -90,12 +68,12 @@ def main() -> None:
             called = (scores[:, 1] > scores[:, 0]).astype(np.float64)
             found = interval(METRICS["balanced accuracy"], generated, called, groups)
             cells.append("{:.3f} ({:.3f} to {:.3f})".format(*found))
-            if pair in LOSSLESS:
+            if pair.lossless:
                 lossless[degradation].append(found[0])
         counts = f"{int((~generated).sum())} | {int(generated.sum())}"
-        lines.append(f"| {pair} | {counts} | " + " | ".join(cells) + " |")
+        lines.append(f"| {pair.name} | {counts} | " + " | ".join(cells) + " |")
     means = " | ".join(f"{np.mean(lossless[name]):.3f}" for name in DEGRADATIONS)
-    lines.append(f"| mean of the first five | | | {means} |")
+    lines.append(f"| mean of the lossless | | | {means} |")
     text = "\n".join(lines)
     print(text)
     if options.output:

@@ -2,7 +2,8 @@
 
     python benchmarks/service.py -o benchmarks/results/service.md
 
-Bounded: on loopback only, `--pictures` for each measurement, `--requests` for the memory. The
+Bounded: on loopback only, `--pictures` for each measurement, `--requests` for the memory, which
+are small pictures, since what could be left behind by a request does not depend on its size. The
 library (`scan_many`, as `convtrace scan` uses it) and the service judge the same pictures in
 turns on the same machine, since other work on it comes and goes; a single client is beside the
 library with one worker. The clients run in this process and share the cores with the service.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import io
 import json
 import platform
 import re
@@ -25,6 +27,9 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from convtrace import __version__, detection, traces
 from convtrace.batch import engines, scan_many
 from convtrace.datasets import examples
@@ -33,6 +38,7 @@ PORT = 8438
 CLIENTS = (1, 4, 16)
 BOUNDARY = "convtrace"
 STEP = 200
+SMALL = 64
 
 
 @contextmanager
@@ -66,13 +72,24 @@ def _get(path: str) -> tuple[int, str]:
 
 def bodies(paths: list[Path]) -> list[bytes]:
     """Return the pictures as multipart bodies."""
-    return [
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="{path.name}"'
-        "\r\n\r\n".encode()
-        + path.read_bytes()
-        + f"\r\n--{BOUNDARY}--\r\n".encode()
-        for path in paths
-    ]
+    return [wrap(path.name, path.read_bytes()) for path in paths]
+
+
+def wrap(name: str, data: bytes) -> bytes:
+    """Return a file as a multipart body."""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="{name}"'
+    return f"{head}\r\n\r\n".encode() + data + f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def small_bodies() -> list[bytes]:
+    """Return small pictures of noise as multipart bodies."""
+    found = []
+    for seed in range(20):
+        pixels = np.random.default_rng(seed).integers(0, 256, (SMALL, SMALL, 3), dtype=np.uint8)
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, "PNG")
+        found.append(wrap("small.png", stream.getvalue()))
+    return found
 
 
 def load(clients: int, requests: int, wrapped: list[bytes]) -> tuple[float, list[float], int]:
@@ -131,6 +148,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=108)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--requests", type=int, default=2000)
+    parser.add_argument("--note", default="", help="on what else was running")
     options = parser.parse_args()
     paths = [each.path for each in examples.pictures()]
     wrapped = bodies(paths)
@@ -156,10 +174,12 @@ def main() -> None:
                 times[clients] += seconds
                 failed += wrong
         done = 0
+        small = small_bodies()
+        failed += load(4, STEP, small)[2]
         memory.append(resident_megabytes())
         while done < options.requests:
             step = min(STEP, options.requests - done)
-            failed += load(4, step, wrapped)[2]
+            failed += load(4, step, small)[2]
             done += step
             memory.append(resident_megabytes())
 
@@ -169,7 +189,8 @@ def main() -> None:
         f"`{' '.join(['python', 'benchmarks/service.py', *sys.argv[1:]])}`, convtrace "
         f"{__version__}, Python {platform.python_version()}, {cores} cores, {len(paths)} demo "
         f"pictures in turn, {options.rounds} rounds of {options.pictures} requests; the library "
-        "just before and just after each measurement. Medians of the rounds.",
+        "just before and just after each measurement. Medians of the rounds."
+        + f" {options.note}".rstrip(),
         "",
         "| clients | requests per second | library, pictures per second | share | p50 | p99 |",
         "|---|---|---|---|---|---|",
@@ -183,14 +204,15 @@ def main() -> None:
             f"{statistics.median(share):.0%} ({min(share):.0%} to {max(share):.0%}) | "
             f"{p50:.0f} ms | {p99:.0f} ms |"
         )
-    total = len(CLIENTS) * options.rounds * options.pictures + options.requests
+    total = len(CLIENTS) * options.rounds * options.pictures + STEP + options.requests
     lines += [
         "",
         f"Errors: {failed} of {total} requests.",
         "",
-        f"Resident memory after each {STEP} of {options.requests} requests with 4 clients, in MB: "
-        + ", ".join(f"{each:.0f}" for each in memory)
-        + ".",
+        f"Resident memory before, and after each {STEP} of, {options.requests} requests of "
+        f"pictures of {SMALL}x{SMALL} with 4 clients, in MB: "
+        + ", ".join(f"{one:.0f}" for one in memory)
+        + f". From the first to the last {memory[-1] / memory[0] - 1:+.1%}.",
     ]
     text = "\n".join(lines) + "\n"
     if options.output is not None:

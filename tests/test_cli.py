@@ -44,7 +44,9 @@ def test_scan_does_the_rest_and_exits_with_3(folder):
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(lines) == 5
     for line in lines:
-        assert set(line) >= {"path", "label", "probability", "generator", "reasons", "error"}
+        assert set(line) == {
+            "path", "label", "probability", "generator", "reasons", "error", "provenance",
+        }  # fmt: skip
         if line["error"] is None:
             assert line["label"] in ("real", "generated", "unsure")
             assert 0 <= line["probability"] <= 1
@@ -97,9 +99,13 @@ def test_fifo_is_refused_at_once(tmp_path):
         ("models", "verify", "/no/such.convtrace"),
         ("explain", "x.jpg", "-o", "report.docx"),
         ("explain", "x.jpg", "-o", "/no/such/folder/report.html"),
+        ("explain", ".", "-o", "report.html"),
         ("scan", "x.jpg", "--explain"),
         ("scan", "x.jpg", "--html", "report.txt"),
         ("scan", "x.jpg", "--html", "report.pdf"),
+        ("reproduce",),
+        ("reproduce", "subjects", "-o", "out", "--detector", "npr"),
+        ("reproduce", "--check", "/no/such.md"),
     ],
 )
 def test_wrong_usage_exits_with_2(arguments, tmp_path):
@@ -205,3 +211,30 @@ def test_version_is_quick_to_print():
     code = "import sys, convtrace.cli; print('numba' in sys.modules, 'sklearn' in sys.modules)"
     light = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert light.stdout.split() == ["False", "False"]
+
+
+def test_reproduce_writes_the_story_and_the_second_time_finds_it(tmp_path):
+    out, environment = tmp_path / "out", {**os.environ, "CONVTRACE_CACHE": str(tmp_path / "kept")}
+    command = [sys.executable, "-m", "convtrace", "reproduce", "subjects", "--only", "editing-app",
+               "--quick", "-o", str(out)]  # fmt: skip
+    for _ in range(2):
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=300, check=False, env=environment
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == ""
+        assert str(out / "README.md") in done.stderr
+    story = (out / "README.md").read_text()
+    assert "## Faces and other subjects" in story
+    assert "| 93% on FACEAPP | no data |" in story
+    assert len(list((tmp_path / "kept").rglob("*.json"))) == 2
+
+
+def test_reproduce_lists_experiments_and_suggests_a_name(tmp_path):
+    done = run("reproduce", "--help")
+    assert done.returncode == 0
+    for name in ("matched-pairs", "unseen-generators", "peers"):
+        assert name in done.stdout
+    done = run("reproduce", "atribution", "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert "did you mean 'attribution'" in done.stderr

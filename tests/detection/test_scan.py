@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image, PngImagePlugin
 
 from convtrace.detection import Detector, scan
 from convtrace.errors import ModelError
+from convtrace.image import Provenance
 
 
 def test_a_verdict_from_a_detector_or_its_file(
@@ -35,6 +39,41 @@ def test_what_cannot_be_read_is_an_error_in_the_verdict(
     assert verdict.error is not None
     assert str(path) in verdict.error
     assert "\n" not in verdict.error
+
+
+def test_what_the_file_says_of_itself_changes_no_verdict(
+    picture_detector: Detector, make_pictures: Any
+) -> None:
+    """A stripped tag, and a forged one, leave everything but the provenance as it was."""
+    for kind in ("real", "fake"):
+        image = Image.fromarray(make_pictures(kind, 1, seed=5)[0])
+        camera = Image.Exif()
+        camera[0x010F], camera[0x0110] = "Canon", "EOS 5D"
+        claims = PngImagePlugin.PngInfo()
+        claims.add_text("parameters", "a cat, Steps: 20, Sampler: Euler")
+        for form, options in {
+            "PNG": [{}, {"exif": camera}, {"pnginfo": claims}],
+            "JPEG": [
+                {"quality": 95, **more}
+                for more in ({}, {"exif": camera}, {"comment": b"Made with Google AI"})
+            ],
+        }.items():
+            found = []
+            for option in options:
+                stream = io.BytesIO()
+                image.save(stream, form, **option)
+                found.append(scan(stream.getvalue(), detector=picture_detector))
+            bare, forged, told = found
+            assert bare.provenance == Provenance()
+            assert forged.provenance is not None
+            assert [one.value for one in forged.provenance.of_kind("camera")] == ["Canon", "EOS 5D"]
+            assert told.provenance is not None
+            assert told.provenance.statements
+            for other in (forged, told):
+                assert replace(other, provenance=bare.provenance) == bare
+            assert bare.to_dict()["provenance"] == {
+                "summary": [], "statements": [], "credentials": None,
+            }  # fmt: skip
 
 
 def test_missing_files_folders_and_specks(picture_detector: Detector, tmp_path: Path) -> None:

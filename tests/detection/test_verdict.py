@@ -20,6 +20,7 @@ def test_a_verdict_as_an_object() -> None:
         "generator": "StyleGAN2",
         "reasons": ["because", "also"],
         "error": None,
+        "provenance": None,
     }
 
 
@@ -31,6 +32,7 @@ def test_a_failure_has_nothing_but_its_error() -> None:
         "generator": None,
         "reasons": None,
         "error": "a.png: empty",
+        "provenance": None,
     }
 
 

@@ -46,6 +46,11 @@ def test_all_of_it_is_json(photograph, hostile):
         assert state["verdict"]["path"] == explanation.name
         assert state["model"]["sha256"] == bundled().card_.sha256
         assert np.shape([one["values"] for one in state["kernels"]]) == (3, 7, 7)
+    told = hostile.to_dict()
+    assert told["verdict"]["provenance"] == hostile.provenance.to_dict()
+    assert [(one["name"], one["telling"]) for one in told["metadata"]] == [
+        ("parameters", True), ("<b>key</b>", False),
+    ]  # fmt: skip
     assert photograph.to_dict()["compression"]["jpeg"]["quality"] == photograph.jpeg.quality
     assert hostile.to_dict()["compression"]["jpeg"] is None
 
@@ -105,7 +110,7 @@ def test_a_turned_picture_has_a_turned_overlay_and_preview():
     assert Image.open(io.BytesIO(found.preview_jpeg)).size == (160, 320)
     assert Image.open(io.BytesIO(found.overlay_png)).size == (160, 320)
     assert found.name == "<bytes>"
-    assert any(entry.name == "Orientation" for entry in found.metadata)
+    assert any(one.name == "Orientation" for one in found.provenance.statements)
 
 
 def test_a_grey_picture_and_another_lossy_format():
@@ -114,6 +119,16 @@ def test_a_grey_picture_and_another_lossy_format():
     webp = explain(encoded(scene(96, 96), "WEBP", quality=80))
     assert webp.condition == "other-lossy"
     assert webp.compared_with == "lossless"
+
+
+def test_a_picture_that_was_read_is_explained_as_its_file(photograph):
+    path = examples.pictures()[0].path
+    again = explain(convtrace.read(path), most_windows=6)
+    assert again.name == photograph.name
+    assert again.verdict.probability == photograph.verdict.probability
+    assert again.facts == photograph.facts
+    # It was read without.
+    assert not again.provenance.statements
 
 
 def test_a_bad_picture_is_one_clear_error(tmp_path):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
 
+import convtrace
+from convtrace.batch import find_inputs
 from convtrace.detection import Verdict, bundled
 from convtrace.image import read
 from convtrace.report.folder import FolderReport, Row, explanations_folder, scan_rows
@@ -97,7 +101,7 @@ def test_scan_rows_judges_draws_and_explains(tmp_path):
     folder = explanations_folder(tmp_path / "r.html")
     rows = list(scan_rows([good, bad, tiny], bundled(), explanations=folder))
     assert [row.verdict.path for row in rows] == [str(good), str(bad), str(tiny)]
-    assert rows[0].verdict == bundled().verdict(good)
+    assert rows[0].verdict == convtrace.scan(good)
     assert rows[0].thumbnail.startswith(b"\xff\xd8")
     assert rows[1].verdict.error
     assert rows[1].thumbnail == b""
@@ -106,6 +110,22 @@ def test_scan_rows_judges_draws_and_explains(tmp_path):
     assert re.fullmatch(r"[\w-]+\.html", rows[0].explanation)
     plain = next(scan_rows([good], bundled()))
     assert plain.explanation == ""
+
+
+def test_members_of_archives_are_explained_and_their_command_runs(tmp_path):
+    archive = tmp_path / "a b.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("in/one.png", encoded(scene(96, 96)))
+    folder = explanations_folder(tmp_path / "r.html")
+    (row,) = scan_rows(find_inputs([archive]), bundled(), explanations=folder)
+    assert (folder / row.explanation).is_file()
+    report = FolderReport(tmp_path / "r.html", title="x", detector=bundled())
+    command = shlex.split(report._command(row.verdict.path))
+    assert command[:3] == ["convtrace", "explain", f"{archive}/in/one.png"]
+    (again,) = find_inputs([command[2]])
+    assert again.picture().sha256 == next(find_inputs([archive])).picture().sha256
+    # A frame of a film has no command of its own; none is shown.
+    assert report._command("a.mp4#t=1.500000") == ""
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import logging.config
+import sys
 
 import httpx
 
-from convtrace.service.logs import JsonFormatter, config
+from convtrace.service.logs import JsonFormatter, config, log
 from service_support import problem, running
 
 
@@ -27,6 +30,31 @@ def test_an_exception_is_written_without_its_message():
 def test_loggers_of_other_libraries_are_left_alone():
     assert set(config()["loggers"]) == {"uvicorn", "uvicorn.error", "convtrace.service"}
     assert config()["disable_existing_loggers"] is False
+
+
+def test_lines_go_to_what_is_the_standard_error_now(monkeypatch):
+    names = ("uvicorn", "uvicorn.error", "convtrace.service")
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(one.handlers[:], one.level, one.propagate) for one in loggers]
+    try:
+        first, second = io.StringIO(), io.StringIO()
+        monkeypatch.setattr(sys, "stderr", first)
+        logging.config.dictConfig(config())
+        log("first")
+        written = first.getvalue()
+        first.close()
+        # Nobody can be told of it, and nothing is raised.
+        log("lost")
+        monkeypatch.setattr(sys, "stderr", second)
+        log("second")
+        monkeypatch.setattr(sys, "stderr", None)
+        log("lost")
+    finally:
+        for one, (handlers, level, propagate) in zip(loggers, before, strict=True):
+            one.handlers, one.propagate = handlers, propagate
+            one.setLevel(level)
+    assert json.loads(written)["event"] == "first"
+    assert [json.loads(line)["event"] for line in second.getvalue().splitlines()] == ["second"]
 
 
 def test_a_fault_is_a_problem_with_an_id_and_the_service_goes_on(detector, png, capfd):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image, PngImagePlugin
 
 from service_support import picture_bytes, running
 
@@ -161,6 +163,21 @@ def test_a_pasted_picture(desktop, folder):
         list((folder / "0.png").read_bytes()),
     )
     expect(desktop.locator(".card .verdict:visible")).to_have_count(1, timeout=SECONDS)
+
+
+def test_what_the_file_says_of_itself_is_shown_as_text(desktop, tmp_path):
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("parameters", "<img src=x onerror=alert(1)>, Steps: 20, Sampler: Euler")
+    with Image.open(io.BytesIO(picture_bytes())) as image:
+        image.save(tmp_path / "told.png", pnginfo=chunks)
+    desktop.set_input_files("#files", tmp_path / "told.png")
+    origin = desktop.locator(".card .origin")
+    expect(origin).to_contain_text("a program generated it", timeout=SECONDS)
+    expect(origin).to_contain_text("makes no use of it")
+    told = desktop.locator(".facts.metadata .telling")
+    expect(told).to_contain_text("<img src=x", timeout=SECONDS)
+    assert desktop.locator(".facts.metadata img, .origin img").count() == 0
+    _accessible(desktop)
 
 
 def test_the_limits_are_shown(desktop):

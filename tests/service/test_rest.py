@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 
 import pytest
+from PIL import Image, PngImagePlugin
 
 import convtrace
 from service_support import multipart, picture_bytes, problem, running
@@ -19,6 +21,23 @@ def test_scan_says_what_the_library_says(service, detector, png):
     expected = convtrace.scan(png, detector=detector).to_dict()
     assert found.json() == [{**expected, "path": "Ein Bild.png"}]
     assert found.headers["cache-control"] == "no-store"
+
+
+def test_scan_tells_what_the_file_says_and_judges_as_without(service, png):
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("parameters", "<b>a cat</b>, Steps: 20, Sampler: Euler")
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(png)).save(stream, "PNG", pnginfo=chunks)
+    with service.client() as client:
+        bare, told = client.post(
+            "/v1/scan", files=[("files", ("a.png", png)), ("files", ("a.png", stream.getvalue()))]
+        ).json()
+        explained = client.post("/v1/explain", files={"files": stream.getvalue()}).json()
+    (statement,) = told["provenance"]["statements"]
+    assert statement["kind"] == "generator"
+    assert bare["provenance"] == {"summary": [], "statements": [], "credentials": None}
+    assert {**told, "provenance": None} == {**bare, "provenance": None}
+    assert explained["verdict"]["provenance"] == told["provenance"]
 
 
 def test_scan_of_many_keeps_their_order_and_their_errors(service, png):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 
@@ -89,8 +90,9 @@ def judged(
     record = record_of(one)
     picture: Picture | None = None
     try:
-        picture = record.picture()
-        return detector.verdict(picture), picture
+        picture = record.picture(provenance=True)
+        # Put beside the verdict, after it: the detector is not told.
+        return replace(detector.verdict(picture), provenance=picture.provenance), picture
     except ImageError as error:
         return Verdict.failed(record.name, str(error)), picture
     except MemoryError:

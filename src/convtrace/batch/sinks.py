@@ -51,7 +51,7 @@ class JsonLinesSink:
     >>> with JsonLinesSink(sys.stdout) as sink:
     ...     sink.write(Verdict.failed("a.jpg", "a.jpg: the file is empty"))
     {"path": "a.jpg", "label": null, "probability": null, "generator": null, "reasons": null, \
-"error": "a.jpg: the file is empty"}
+"error": "a.jpg: the file is empty", "provenance": null}
     """
 
     def __init__(self, stream: IO[str]) -> None:

@@ -10,7 +10,18 @@ import typer
 from typer.core import TyperGroup
 
 from convtrace._version import __version__
-from convtrace.cli import audit, demo, evaluate, explain, extract, models, scan, serve, train
+from convtrace.cli import (
+    audit,
+    demo,
+    evaluate,
+    explain,
+    extract,
+    models,
+    reproduce,
+    scan,
+    serve,
+    train,
+)
 from convtrace.cli.arguments import join_kernel_sizes
 from convtrace.cli.codes import BROKEN_PIPE, INTERRUPTED, of_error
 from convtrace.cli.console import complain, say
@@ -88,6 +99,7 @@ app.command("extract")(extract.extract)
 app.command("train")(train.train)
 app.command("evaluate", cls=evaluate.COMMAND)(evaluate.evaluate)
 app.command("audit")(audit.audit)
+app.command("reproduce", cls=reproduce.COMMAND)(reproduce.reproduce)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,12 @@ __all__ = ["explain"]
 
 def explain(
     image: Annotated[
-        Path, typer.Argument(metavar="IMAGE", help="The picture.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="IMAGE",
+            help="The picture: a file, a member of an archive (`a.zip/b.png`) or an address.",
+            show_default=False,
+        ),
     ],
     output: Annotated[
         Path,
@@ -43,14 +49,19 @@ def explain(
     Exit codes: 0 done; 2 wrong usage; 3 the picture could not be read.
     """
     from convtrace import report
+    from convtrace.batch import find_inputs
     from convtrace.errors import ImageError
     from convtrace.report.writing import check_report_file, write_report
 
     check_report_file(output)
+    found = list(islice(find_inputs([image]), 2))
+    if len(found) != 1:
+        many = "several pictures" if found else "no picture"
+        raise typer.BadParameter(f"{image} names {many}; one is explained at a time")
     detector = load_detector(model)
     compile_if_needed()
     try:
-        explanation = report.explain(image, detector)
+        explanation = report.explain(found[0].picture(provenance=True), detector)
     except ImageError as error:
         complain(str(error))
         raise typer.Exit(UNREADABLE_INPUTS) from error

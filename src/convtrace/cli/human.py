@@ -29,7 +29,8 @@ def verdict_lines(verdict: Verdict, *, truth: str = "", all_reasons: bool = Fals
     truth : str, optional
         What the picture really is, shown beside the label.
     all_reasons : bool, default False
-        Add a line for each reason, instead of the first on the same line.
+        Add a line for each reason, instead of the first on the same line, and for what the
+        file says of its origin.
 
     Returns
     -------
@@ -51,6 +52,8 @@ def verdict_lines(verdict: Verdict, *, truth: str = "", all_reasons: bool = Fals
         return line
     for reason in verdict.reasons:
         line.append(f"\n{_INDENT}{printable(reason)}")
+    for sentence in () if verdict.provenance is None else verdict.provenance.summary:
+        line.append(f"\n{_INDENT}(not part of the verdict) {printable(sentence)}")
     return line
 
 

@@ -51,7 +51,8 @@ def scan(
         typer.Option(
             "--json",
             help="One JSON object per picture and line: path, label, probability (of being "
-            "generated, 0 to 1), generator, reasons, error.",
+            "generated, 0 to 1), generator, reasons, error, provenance (what the file says of "
+            "its origin; the verdict makes no use of it).",
         ),
     ] = False,
     csv: Annotated[
@@ -75,7 +76,7 @@ def scan(
         typer.Option(
             "--explain",
             help="With --html: also write a report on each picture, into the folder FILE_files "
-            "(without the suffix) beside it; some seconds a picture.",
+            "(without the suffix) beside it.",
         ),
     ] = False,
     model: Model = None,

@@ -12,6 +12,7 @@ from convtrace.datasets.headers import Header, read_header
 from convtrace.datasets.layouts import Layout
 from convtrace.datasets.loading import load
 from convtrace.datasets.near_duplicates import near_duplicate_groups, with_groups
+from convtrace.datasets.paper_sets import MissingSet, PaperSets, load_paper_sets
 from convtrace.datasets.splits import grouped_folds, train_test_split
 
 __all__ = [
@@ -24,13 +25,16 @@ __all__ = [
     "Generator",
     "Header",
     "Layout",
+    "MissingSet",
     "Paper",
+    "PaperSets",
     "audit",
     "catalogue",
     "examples",
     "grouped_folds",
     "layouts",
     "load",
+    "load_paper_sets",
     "near_duplicate_groups",
     "read_header",
     "render_audit",

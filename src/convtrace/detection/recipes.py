@@ -164,6 +164,7 @@ _PEERS = (
     ("zhang2019", "autogan-spectrum", "svm", "pooled, an SVM in place of a ResNet"),
     ("kirchner2008", "p-map-spectrum", "svm", "an SVM in place of the search for peaks"),
     ("lbp", "local-binary-patterns", "svm", "59 uniform patterns a channel"),
+    ("pevny2010", "co-occurrence", "lda", "with colour, a shrinkage LDA in place of an SVM"),
     ("nataraj2019", "colour-co-occurrence", "svm", "16 levels, an SVM in place of a network"),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from convtrace.detection import storage
@@ -10,6 +11,7 @@ from convtrace.detection.bundled import bundled
 from convtrace.detection.detector import Detector
 from convtrace.detection.verdict import Verdict
 from convtrace.errors import ImageError
+from convtrace.image import read
 
 __all__ = ["scan"]
 
@@ -39,6 +41,8 @@ def scan(source: Any, *, detector: Detector | str | os.PathLike[str] | None = No
     elif not isinstance(detector, Detector):
         detector = storage.load(detector)
     try:
-        return detector.verdict(source)
+        picture = read(source, provenance=True)
+        # Put beside the verdict, after it: the detector is not told.
+        return replace(detector.verdict(picture), provenance=picture.provenance)
     except ImageError as error:
         return Verdict.failed(error.name, str(error))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convtrace.errors import ConvtraceError
+from convtrace.image import Provenance
 
 __all__ = ["LABELS", "Verdict"]
 
@@ -33,6 +34,9 @@ class Verdict:
         Plain sentences; empty where there is an error.
     error : str or None
         Why the picture could not be judged; None where it could.
+    provenance : Provenance or None
+        What the file says of its origin: evidence of its own, of which nothing above makes
+        use. None where the picture came from no file, and where there is an error.
 
     Examples
     --------
@@ -46,6 +50,7 @@ class Verdict:
     generator: str | None
     reasons: tuple[str, ...]
     error: str | None = None
+    provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         if self.error is None:
@@ -79,8 +84,9 @@ class Verdict:
         Returns
         -------
         dict
-            Keys path, label, probability, generator, reasons (a list) and error. Where there
-            is an error, all but path and error are None; elsewhere error is None.
+            Keys path, label, probability, generator, reasons (a list), error and provenance
+            (see `Provenance.to_dict`). Where there is an error, all but path and error are
+            None; elsewhere error is None.
         """
         failed = self.error is not None
         return {
@@ -90,4 +96,5 @@ class Verdict:
             "generator": self.generator,
             "reasons": None if failed else list(self.reasons),
             "error": self.error,
+            "provenance": None if self.provenance is None else self.provenance.to_dict(),
         }

@@ -3,6 +3,7 @@
 from convtrace.evaluation.bundled_table import bundled_table
 from convtrace.evaluation.evaluate import ATTACKS, Evaluation, evaluate
 from convtrace.evaluation.metrics import METRICS, interval, summarise
+from convtrace.evaluation.reproduction import Reproduction, check_document, reproduce
 from convtrace.evaluation.tables import FeatureTable, measure, read_table, resolve, write_table
 from convtrace.evaluation.training import (
     BUNDLED,
@@ -17,11 +18,14 @@ __all__ = [
     "METRICS",
     "Evaluation",
     "FeatureTable",
+    "Reproduction",
     "bundled_table",
+    "check_document",
     "evaluate",
     "interval",
     "measure",
     "read_table",
+    "reproduce",
     "resolve",
     "summarise",
     "train",

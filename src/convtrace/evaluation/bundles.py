@@ -1,7 +1,7 @@
 """The packaged feature tables: what of the corpus was measured, with what, after what.
 
 They let every experiment run without a picture. ``python tools/build_reproduction_tables.py``
-makes them anew from the corpus, all but the first, which is the bundled detector's own.
+makes them anew from the corpus, all but the two that are the bundled detector's own.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from convtrace.evaluation.pairs import LOSSLESS_SUBSETS, MATCHED_SUBSETS
 
 __all__ = [
     "BUNDLES",
+    "CO_OCCURRENCE",
     "EQUALISED",
     "PEER_DEGRADATIONS",
     "PEER_DESCRIPTORS",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 TRACES = "convolutional-traces"
+CO_OCCURRENCE = "co-occurrence"
 
 EQUALISED = "crop-128+jpeg-95"
 """What both sides of a matched pair are forced through, for the honest repetition."""
@@ -88,6 +90,8 @@ class Bundle:
         Options of the descriptor.
     subsets : tuple of str
         Which parts of the corpus; empty: all of it.
+    prefix : str
+        How the descriptor's columns begin in a table that holds others' too; empty: all are.
     """
 
     name: str
@@ -95,6 +99,7 @@ class Bundle:
     templates: tuple[str, ...]
     params: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     subsets: tuple[str, ...] = ()
+    prefix: str = ""
 
     @property
     def path(self) -> Path:
@@ -102,8 +107,14 @@ class Bundle:
         return BUNDLED_TABLES["traces"].path.with_name(f"{self.name}.parquet")
 
 
-def _traces(name: str, sizes: tuple[int, ...], templates: tuple[str, ...], *subsets: str) -> Bundle:
-    params = MappingProxyType({"kernel_size": sizes, "statistics": False})
+def _traces(
+    name: str,
+    sizes: tuple[int, ...],
+    templates: tuple[str, ...],
+    *subsets: str,
+    statistics: bool = False,
+) -> Bundle:
+    params = MappingProxyType({"kernel_size": sizes, "statistics": statistics})
     return Bundle(name, TRACES, templates, params, subsets)
 
 
@@ -114,8 +125,29 @@ BUNDLES = (
         BUNDLED_TABLES["traces"].degradations,
         BUNDLED_PARTS[TRACES],
     ),
-    _traces("traces-pooled-equalised", (3, 5, 7), POOLED_EQUALISED),
-    _traces("traces-pairs-equalised", (3, 5, 7), (EQUALISED,), *MATCHED_SUBSETS),
+    Bundle(
+        BUNDLED_TABLES["residuals"].path.stem,
+        CO_OCCURRENCE,
+        BUNDLED_TABLES["residuals"].degradations,
+        BUNDLED_PARTS[CO_OCCURRENCE],
+        prefix="co_",
+    ),
+    *(
+        Bundle(
+            f"{CO_OCCURRENCE}-{name}",
+            CO_OCCURRENCE,
+            templates,
+            BUNDLED_PARTS[CO_OCCURRENCE],
+            subsets,
+        )
+        for name, templates, subsets in (
+            ("pairs", (EQUALISED,), MATCHED_SUBSETS),
+            # After JPEG 75 alone they are in the bundled detector's table.
+            ("degraded", PEER_DEGRADATIONS[1:], LOSSLESS_SUBSETS),
+        )
+    ),
+    _traces("traces-pooled-equalised", (3, 5, 7), POOLED_EQUALISED, statistics=True),
+    _traces("traces-pairs-equalised", (3, 5, 7), (EQUALISED,), *MATCHED_SUBSETS, statistics=True),
     _traces("traces-robustness", (7,), ROBUSTNESS, *LOSSLESS_SUBSETS),
     _traces("traces-sizes", (7,), SIZES, *SIZE_SUBSETS),
     *(

@@ -7,7 +7,7 @@ whole training part and scores the test part, which had no say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -25,13 +25,17 @@ __all__ = [
     "Candidate",
     "Nested",
     "balanced_accuracy",
+    "best",
+    "first_of_equals",
     "fit_and_score",
     "held_out",
     "margins",
     "nested",
+    "nested_by_rules",
 ]
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
+Rule = Callable[[NDArray[np.float64]], int]
 Features = Mapping[str, NDArray[np.float64]]
 
 
@@ -254,11 +258,53 @@ def nested(
     DatasetError
         Where a class has too few groups.
     """
+    (found,) = nested_by_rules(
+        (best,),
+        candidates,
+        features,
+        codes,
+        groups,
+        seed=seed,
+        outer=outer,
+        inner=inner,
+        parts=parts,
+        strata=strata,
+    )
+    return found
+
+
+def nested_by_rules(
+    rules: Sequence[Rule],
+    candidates: Sequence[Candidate],
+    features: Features,
+    codes: NDArray[np.intp],
+    groups: NDArray[Any],
+    *,
+    seed: int = 0,
+    outer: int = 5,
+    inner: int = 3,
+    parts: int | None = None,
+    strata: NDArray[Any] | None = None,
+) -> list[Nested]:
+    """Do what `nested` does for several rules of choice, comparing the candidates once.
+
+    Parameters
+    ----------
+    rules : sequence of callable
+        Such as `best` and `first_of_equals`.
+    candidates, features, codes, groups, seed, outer, inner, parts, strata
+        As for `nested`.
+
+    Returns
+    -------
+    list of Nested
+        One a rule.
+    """
     folds = folds_by_group(codes, groups, n_splits=outer, seed=seed, strata=strata)
-    scores = np.empty((len(codes), int(codes.max()) + 1))
-    chosen = []
+    scores = [np.empty((len(codes), int(codes.max()) + 1)) for _ in rules]
+    chosen: list[list[Candidate]] = [[] for _ in rules]
     for train, test in folds:
-        best = candidates[0]
+        merits = np.zeros((len(candidates), 1))
         if len(candidates) > 1:
             within = {name: X[train] for name, X in features.items()}
             splits = folds_by_group(
@@ -268,32 +314,98 @@ def nested(
                 seed=seed + 1,
                 strata=None if strata is None else strata[train],
             )[:parts]
-            merits = [_merit(one, within, codes[train], splits, seed) for one in candidates]
-            best = candidates[int(np.argmax(merits))]
-        chosen.append(best)
-        X = features[best.features]
-        scores[test] = fit_and_score(best, X[train], codes[train], X[test], seed=seed)
-    return Nested(scores, tuple(chosen), tuple(folds))
+            merits = np.array(
+                [_merits(one, within, codes[train], splits, seed) for one in candidates]
+            )
+        fitted: dict[int, NDArray[np.float64]] = {}
+        for rule, own_scores, own_choice in zip(rules, scores, chosen, strict=True):
+            place = rule(merits)
+            one = candidates[place]
+            if place not in fitted:
+                X = features[one.features]
+                fitted[place] = fit_and_score(one, X[train], codes[train], X[test], seed=seed)
+            own_scores[test] = fitted[place]
+            own_choice.append(one)
+    return [
+        Nested(own_scores, tuple(own_choice), tuple(folds))
+        for own_scores, own_choice in zip(scores, chosen, strict=True)
+    ]
 
 
-def _merit(
+def best(merits: NDArray[np.float64]) -> int:
+    """Choose the candidate with the highest mean merit; the first of exact equals.
+
+    Parameters
+    ----------
+    merits : ndarray of shape (candidates, folds), float64
+        How well each did in each inner fold.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> best(np.array([[0.8, 0.8], [0.9, 0.8]]))
+    1
+    """
+    return int(np.argmax(merits.mean(axis=1)))
+
+
+def first_of_equals(merits: NDArray[np.float64]) -> int:
+    """Choose the first candidate that is within one standard error of the best.
+
+    Differences below the noise of the inner folds choose nothing, so that the order in which
+    the candidates were declared decides.
+
+    Parameters
+    ----------
+    merits : ndarray of shape (candidates, folds), float64
+        How well each did in each inner fold.
+
+    Returns
+    -------
+    int
+
+    References
+    ----------
+    L. Breiman, J. Friedman, R. Olshen, C. Stone, "Classification and Regression Trees", 1984,
+    section 3.4.3.
+
+    Examples
+    --------
+    >>> first_of_equals(np.array([[0.85, 0.85], [0.8, 1.0], [0.1, 0.1]]))
+    0
+    """
+    means = merits.mean(axis=1)
+    top = int(np.argmax(means))
+    folds = merits.shape[1]
+    error = float(merits[top].std(ddof=1) / np.sqrt(folds)) if folds > 1 else 0.0
+    return int(np.flatnonzero(means >= means[top] - error)[0])
+
+
+def _merits(
     candidate: Candidate,
     features: Features,
     codes: NDArray[np.intp],
     folds: Sequence[Fold],
     seed: int,
-) -> float:
-    """Return the mean of balanced accuracy and, for two classes, AUC, over the test rows."""
+) -> list[float]:
+    """Return the merit in each fold."""
     X = features[candidate.features]
-    rows = np.concatenate([test for _, test in folds])
-    scores = np.concatenate(
-        [fit_and_score(candidate, X[a], codes[a], X[b], seed=seed) for a, b in folds]
-    )
-    merit = balanced_accuracy(codes[rows], scores.argmax(axis=1))
+    return [
+        _merit(codes[b], fit_and_score(candidate, X[a], codes[a], X[b], seed=seed))
+        for a, b in folds
+    ]
+
+
+def _merit(codes: NDArray[np.intp], scores: NDArray[np.float64]) -> float:
+    """Return the mean of balanced accuracy and, for two classes, AUC."""
+    merit = balanced_accuracy(codes, scores.argmax(axis=1))
     if scores.shape[1] > 2:
         return merit
     # Many candidates are right alike on few pictures; the order of the scores tells them apart.
-    return (merit + float(roc_auc_score(codes[rows], margins(scores)))) / 2
+    return (merit + float(roc_auc_score(codes, margins(scores)))) / 2
 
 
 def _weights(codes: NDArray[np.intp]) -> NDArray[np.float64]:

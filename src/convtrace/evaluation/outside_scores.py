@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,8 @@ from convtrace.detection.held_out import folds_by_group
 from convtrace.errors import ConvtraceError
 from convtrace.evaluation.learning import balanced_accuracy
 from convtrace.evaluation.outside import OutsideDetector, score
+from convtrace.evaluation.pixels import degraded_pixels, paths_by_name
 from convtrace.evaluation.store import FeatureStore
-from convtrace.evaluation.tables import resolve
-from convtrace.image import degradations, read, to_uint8
 
 __all__ = ["threshold_calls"]
 
@@ -63,20 +61,13 @@ def threshold_calls(
             f"detector {detector.name} needs pictures, the packaged tables hold none; "
             "give --data DIR"
         )
-    by_name = {}
-    for path in dataset.paths:
-        with path.open("rb") as file:
-            by_name[hashlib.file_digest(file, "sha256").hexdigest()[:16]] = path
+    by_name = paths_by_name(dataset)
     with tempfile.TemporaryDirectory(prefix="convtrace-") as folder:
         paths = []
         for name in pictures.tolist():
             path = by_name[name]
             if template != "none":
-                picture = read(path)
-                chain = resolve(template, picture.sha256)
-                changed = degradations.apply(
-                    chain, to_uint8(picture.pixels), seed=int(picture.sha256[:8], 16)
-                )
+                changed = degraded_pixels(path, template)
                 path = Path(folder) / f"{name}.png"
                 Image.fromarray(changed).save(path)
             paths.append(path)

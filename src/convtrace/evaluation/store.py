@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convtrace import descriptors
+from convtrace.batch import replacing
 from convtrace.datasets import Dataset
 from convtrace.descriptors import cache_key
 from convtrace.errors import DatasetError
@@ -30,8 +31,9 @@ __all__ = ["BundledStore", "FeatureStore", "PictureStore", "kernel_columns"]
 class FeatureStore(Protocol):
     """What experiments ask of it."""
 
-    about: str
-    """Where the features come from, for people."""
+    @property
+    def about(self) -> str:
+        """Where the features come from, for people."""
 
     def has(self, descriptor: str, template: str) -> bool:
         """Return whether pictures were, or can be, measured like that."""
@@ -96,10 +98,14 @@ class BundledStore:
             raise DatasetError(
                 f"no packaged table holds {descriptor} after {template}; give --data DIR"
             )
-        name = found[0].name
-        if name not in self._read:
-            self._read[name] = read_table(found[0].path)
-        whole = self._read[name]
+        bundle = found[0]
+        if bundle.name not in self._read:
+            table = read_table(bundle.path)
+            own = np.char.startswith(table.names, bundle.prefix)
+            self._read[bundle.name] = replace(
+                table, features=table.features[:, own], names=table.names[own]
+            )
+        whole = self._read[bundle.name]
         return _sorted(whole, whole.templates == template, subsets)
 
     def facts(self) -> PictureFacts:
@@ -203,16 +209,19 @@ class PictureStore:
         key = cache_key(self._content, maker.name, maker.version, options)
         path = self.folder / f"{key}.parquet"
         if path not in self._read:
-            if path.is_file():
-                table = read_table(path)
-            else:
-                table, errors = measure(chosen, maker, (template,), n_jobs=self.n_jobs)
-                for error in errors:
-                    if self.on_error is not None:
-                        self.on_error(error)
-                write_table(table, path)
-                # As it will be read the next time: in half precision.
-                table = read_table(path)
+            left_out = path.with_suffix(".errors.json")
+            if not path.is_file():
+                measured, errors = measure(chosen, maker, (template,), n_jobs=self.n_jobs)
+                # Beside the table and before it, so that a later run tells of them, too.
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with replacing(left_out) as temporary:
+                    temporary.write_text(json.dumps(errors), encoding="utf-8")
+                write_table(measured, path)
+            # As it will be read the next time: in half precision.
+            table = read_table(path)
+            if self.on_error is not None:
+                for error in json.loads(left_out.read_text(encoding="utf-8")):
+                    self.on_error(error)
             self._read[path] = _sorted(table, np.ones(len(table), dtype=bool), ())
         return self._read[path]
 
@@ -237,7 +246,7 @@ class PictureStore:
         -------
         str
         """
-        versions = {name: descriptors.DESCRIPTORS.get(name).version for name in names}  # type: ignore[attr-defined]
+        versions = {name: descriptors.create(name).version for name in names}
         text = json.dumps([self._content, versions], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -259,8 +268,10 @@ class PictureStore:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def kernel_columns(table: FeatureTable, sizes: Sequence[int]) -> NDArray[np.float64]:
-    """Return the kernel coefficients of some sizes, without the statistics of the fit.
+def kernel_columns(
+    table: FeatureTable, sizes: Sequence[int], *, statistics: bool = False
+) -> NDArray[np.float64]:
+    """Return the kernel coefficients of some sizes.
 
     Parameters
     ----------
@@ -268,6 +279,8 @@ def kernel_columns(table: FeatureTable, sizes: Sequence[int]) -> NDArray[np.floa
         Of convolutional traces.
     sizes : sequence of int
         Kernel sizes.
+    statistics : bool, default False
+        Also the statistics of the fit: noise level, mean weight, likelihood.
 
     Returns
     -------
@@ -281,7 +294,8 @@ def kernel_columns(table: FeatureTable, sizes: Sequence[int]) -> NDArray[np.floa
     prefixes = tuple(f"ct{size}_" for size in sizes)
     # ct7_r_-1_+0 is a coefficient, ct7_r_log_sigma a statistic: an offset begins with its sign.
     wanted = [
-        name.startswith(prefixes) and name.split("_")[2][0] in "+-" for name in table.names.tolist()
+        name.startswith(prefixes) and (statistics or name.split("_")[2][0] in "+-")
+        for name in table.names.tolist()
     ]
     if not any(wanted):
         raise DatasetError(f"the table holds no kernels of size {', '.join(map(str, sizes))}")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convtrace.image.jpeg import JpegFacts
+from convtrace.image.provenance import Provenance
 
 __all__ = ["Picture", "Pixels", "to_uint8"]
 
@@ -57,6 +58,9 @@ class Picture:
         In plain words, what was dropped or converted on the way.
     orientation : int
         EXIF orientation, 1 to 8. Used by `display` alone.
+    provenance : Provenance or None
+        What the file says of its origin, which changes nothing else; None where it was not
+        asked for, and for arrays and PIL images.
     """
 
     pixels: Pixels
@@ -68,6 +72,7 @@ class Picture:
     jpeg: JpegFacts | None
     notes: tuple[str, ...]
     orientation: int
+    provenance: Provenance | None = None
 
     @property
     def width(self) -> int:

@@ -46,6 +46,7 @@ from convtrace.errors import ImageError
 from convtrace.image import containers
 from convtrace.image.jpeg import facts
 from convtrace.image.picture import Picture, Pixels
+from convtrace.image.provenance import provenance_of
 
 __all__ = ["Limits", "Source", "read"]
 
@@ -135,7 +136,13 @@ _CONVERTED = {
 }
 
 
-def read(source: Source, *, limits: Limits | None = None, name: str | None = None) -> Picture:
+def read(
+    source: Source,
+    *,
+    limits: Limits | None = None,
+    name: str | None = None,
+    provenance: bool = False,
+) -> Picture:
     """Read a picture, its pixels exactly as stored.
 
     Parameters
@@ -150,6 +157,9 @@ def read(source: Source, *, limits: Limits | None = None, name: str | None = Non
         How much the picture may cost. The default is ``Limits()``.
     name : str, optional
         What encoded bytes are called, in errors and in the picture.
+    provenance : bool, default False
+        Whether to read, too, what the file says of its origin. The pixels are the same
+        either way.
 
     Returns
     -------
@@ -192,10 +202,10 @@ def read(source: Source, *, limits: Limits | None = None, name: str | None = Non
         name = "<bytes>" if name is None else name
         if len(source) > limits.max_bytes:
             raise _too_many_bytes(name, len(source), limits)
-        return _from_bytes(bytes(source), name, limits)
+        return _from_bytes(bytes(source), name, limits, provenance=provenance)
     if isinstance(source, str | os.PathLike):
         path = os.fsdecode(source)
-        return _from_bytes(_file_bytes(path, limits), path, limits)
+        return _from_bytes(_file_bytes(path, limits), path, limits, provenance=provenance)
     raise ImageError(
         f"<{type(source).__name__}>",
         "not something that a picture can be read from",
@@ -288,7 +298,7 @@ class _TimedStream(io.BytesIO):
         return super().readinto(buffer)
 
 
-def _from_bytes(data: bytes, name: str, limits: Limits) -> Picture:
+def _from_bytes(data: bytes, name: str, limits: Limits, *, provenance: bool) -> Picture:
     if not data:
         raise ImageError(name, "the file is empty", "copy or download it again")
     found = containers.sniff(data)
@@ -328,6 +338,7 @@ def _from_bytes(data: bytes, name: str, limits: Limits) -> Picture:
         jpeg=facts(data),
         notes=(*notes, *more),
         orientation=orientation,
+        provenance=provenance_of(data, found) if provenance else None,
     )
 
 

@@ -272,13 +272,15 @@ def _facts(e: Explanation, number: int) -> Figure:
             f"{e.jpeg.subsampling}, {'progressive' if e.jpeg.progressive else 'sequential'}."
         )
     sheet.text("What the file says of itself", size=11, weight="bold")
-    if not e.metadata:
+    if not e.provenance.statements:
         sheet.text("Nothing.")
+    for sentence in e.provenance.summary:
+        sheet.text(f"-  {shown(sentence, most=300)}", size=8.5, gap=0.002)
     lines = [
-        f"{one.group}, {one.name}: {shown(' '.join(one.value.split()), most=180)}"
-        for one in e.metadata
+        f"{one.source}, {one.name}: {shown(' '.join(one.value.split()), most=180)}"
+        for one in e.provenance.statements
     ]
-    room = 14
+    room = 12
     for line in lines[:room]:
         sheet.text(line, size=7.5, gap=0.001)
     if len(lines) > room:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,9 +20,9 @@ from convtrace.descriptors import centre_crop
 from convtrace.detection import Calibration, Detector, Verdict, bundled, current_versions
 from convtrace.detection.conditions import in_words, of_picture
 from convtrace.errors import ImageError, TraceError
-from convtrace.image import JpegFacts, Limits, Picture, read
+from convtrace.image import JpegFacts, Limits, Picture, Provenance, read
+from convtrace.image.provenance import NO_PROVENANCE
 from convtrace.report import pictures
-from convtrace.report.provenance import Entry, provenance
 from convtrace.report.references import (
     CHANNELS,
     CROP,
@@ -123,9 +124,11 @@ class Explanation:
         The spectrum.
     map_mean : float
         Mean responsibility of the map.
-    map_box, windows, jpeg, metadata, facts, settings, model, versions, created
+    map_box, windows, jpeg, facts, settings, model, versions, created
         What the map covers (left, top, width, height); verdicts of windows; compression;
-        what the file says of itself; name, size and hash; how to repeat it.
+        name, size and hash; how to repeat it.
+    provenance : Provenance
+        What the file says of its origin.
     preview_jpeg, overlay_png, map_png : bytes
         The picture, small and upright; the windowed verdicts, transparent, to be laid over
         it; the posterior map (white: predicted by the neighbours), the stored way up.
@@ -150,7 +153,7 @@ class Explanation:
     map_box: tuple[int, int, int, int]
     windows: Windows
     jpeg: JpegFacts | None
-    metadata: tuple[Entry, ...]
+    provenance: Provenance
     facts: Mapping[str, Any]
     settings: Mapping[str, Any]
     model: Mapping[str, Any]
@@ -265,12 +268,12 @@ class Explanation:
             "compression": _compression(self.jpeg, self.condition),
             "metadata": [
                 {
-                    "group": each.group,
+                    "group": each.source,
                     "name": each.name,
                     "value": each.value,
-                    "telling": each.telling,
+                    "telling": each.kind == "generator",
                 }
-                for each in self.metadata
+                for each in self.provenance.statements
             ],
             "model": dict(self.model),
             "settings": dict(self.settings),
@@ -281,7 +284,7 @@ class Explanation:
 
 
 def explain(
-    source: str | os.PathLike[str] | bytes,
+    source: str | os.PathLike[str] | bytes | Picture,
     detector: Detector | None = None,
     name: str | None = None,
     *,
@@ -293,18 +296,18 @@ def explain(
 
     Parameters
     ----------
-    source : str, os.PathLike or bytes
-        A file, or an encoded picture.
+    source : str, os.PathLike, bytes or Picture
+        A file, an encoded picture, or one that was read with its provenance.
     detector : Detector, optional
         What judges; the bundled one by default.
     name : str, optional
         The file name to be shown, where `source` has none.
     limits : Limits, optional
         How much the picture may cost.
-    most_windows : int, default 36
+    most_windows : int, default 25
         How many windows are judged at most.
     threads : int, optional
-        Windows at once; by default one for each core.
+        How many; by default one for each core.
 
     Returns
     -------
@@ -315,28 +318,25 @@ def explain(
     ImageError
         Where the picture cannot be read, or is too small to be measured.
     """
-    picture, data = _read(source, limits)
-    title = shown(_title(source) if name is None else name)
+    picture = read(source, limits=limits, provenance=True)
+    provenance = picture.provenance or NO_PROVENANCE
+    title = shown(Path(picture.name).name if name is None else name)
     detector = bundled() if detector is None else detector
-    verdict = detector.verdict(picture)
     condition = of_picture(picture)
-    try:
-        trace = extract(centre_crop(picture.pixels, CROP), kernel_size=KERNEL_SIZE)
-        responsibilities, box = _map(picture, trace)
-    except TraceError as error:
-        raise ImageError(title, str(error), "give a larger picture") from error
-    power, peaks, note = _spectrum(responsibilities)
-    mean_map = responsibilities.mean(axis=0)
+    with ThreadPoolExecutor(default_workers() if threads is None else threads) as pool:
+        judging = pool.submit(detector.verdict, picture)
+        drawing = pool.submit(_drawn, picture, title)
+        try:
+            windows = windowed(picture, detector, pool, most=most_windows)
+            verdict, drawn = judging.result(), drawing.result()
+        finally:
+            # Where one has failed, the others need not begin.
+            pool.shutdown(wait=True, cancel_futures=True)
+    trace = drawn.trace
     compared_with, reference = references().condition(condition)
-    windows = windowed(
-        picture,
-        detector,
-        most=most_windows,
-        threads=default_workers() if threads is None else threads,
-    )
     return Explanation(
         name=title,
-        verdict=replace(verdict, path=title),
+        verdict=replace(verdict, path=title, provenance=provenance),
         calibration=detector.calibration_for(condition),
         condition_has_own_scale=detector.calibration_for(condition) is not detector.calibration_,
         condition=condition,
@@ -347,14 +347,14 @@ def explain(
         position=reference.project(trace.vector),
         features=_features(trace, reference),
         reference=reference,
-        peaks=tuple(peaks),
-        spectrum_note=note,
-        power=power,
-        map_mean=float(mean_map.mean()),
-        map_box=box,
+        peaks=tuple(drawn.peaks),
+        spectrum_note=drawn.spectrum_note,
+        power=drawn.power,
+        map_mean=drawn.map_mean,
+        map_box=drawn.map_box,
         windows=windows,
         jpeg=picture.jpeg,
-        metadata=provenance(data, picture.format),
+        provenance=provenance,
         facts=_facts(picture, title),
         settings={
             "kernel_size": KERNEL_SIZE,
@@ -372,26 +372,33 @@ def explain(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         preview_jpeg=pictures.preview_jpeg(picture),
         overlay_png=pictures.overlay_png(picture, windows),
-        map_png=pictures.grey_png(mean_map),
+        map_png=drawn.map_png,
     )
 
 
-def _title(source: str | os.PathLike[str] | bytes) -> str:
-    return "<bytes>" if isinstance(source, bytes) else Path(source).name
+@dataclass(frozen=True, slots=True, eq=False)
+class _Drawn:
+    """The trace, and what is drawn of it; names as in `Explanation`."""
+
+    trace: Trace
+    map_mean: float
+    map_box: tuple[int, int, int, int]
+    map_png: bytes
+    power: NDArray[np.float64] | None
+    peaks: list[Peak]
+    spectrum_note: str
 
 
-def _read(source: str | os.PathLike[str] | bytes, limits: Limits | None) -> tuple[Picture, bytes]:
-    """Read a picture, and the very bytes that it was decoded from."""
-    picture = read(source, limits=limits)
-    if isinstance(source, bytes):
-        return picture, source
+def _drawn(picture: Picture, title: str) -> _Drawn:
     try:
-        data = Path(source).read_bytes()
-    except OSError as error:
-        raise ImageError(picture.name, "the file changed while it was read", "try again") from error
-    if len(data) != picture.nbytes:
-        raise ImageError(picture.name, "the file changed while it was read", "try again")
-    return picture, data
+        trace = extract(centre_crop(picture.pixels, CROP), kernel_size=KERNEL_SIZE)
+        responsibilities, box = _map(picture, trace)
+    except TraceError as error:
+        raise ImageError(title, str(error), "give a larger picture") from error
+    power, peaks, note = _spectrum(responsibilities)
+    mean_map = responsibilities.mean(axis=0)
+    map_png = pictures.grey_png(mean_map)
+    return _Drawn(trace, float(mean_map.mean()), box, map_png, power, peaks, note)
 
 
 def _facts(picture: Picture, title: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shlex
 from collections import Counter
 from collections.abc import Generator, Iterable
@@ -19,7 +20,7 @@ from typing import IO, Any, Self
 
 from convtrace._version import __version__
 from convtrace.batch import OutputError, check_output_file, engines, judged
-from convtrace.batch.inputs import FileInput, Input, streamed
+from convtrace.batch.inputs import Input, streamed
 from convtrace.batch.output import temporary_beside
 from convtrace.batch.scanning import lost, record_of
 from convtrace.detection import Detector, Verdict
@@ -37,6 +38,8 @@ BINS = 20
 """Bins of the histogram of probabilities."""
 
 _COPYING = 1 << 20
+# The name of a frame of a video, which is explained by --explain only.
+_FRAME = re.compile(r"#t=[0-9.]+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +114,7 @@ def scan_rows(
     time_limit : float, optional
         Seconds after which a picture is given up.
     explanations : Path, optional
-        A folder in which an explanation of each picture file is written; it takes some
-        seconds for each.
+        A folder in which an explanation of each picture is written.
 
     Returns
     -------
@@ -143,10 +145,10 @@ def _row(detector: Detector, explanations: Path | None, one: Input) -> Row:
     if picture is None:
         return Row(verdict)
     link = ""
-    if explanations is not None and verdict.error is None and isinstance(one, FileInput):
+    if explanations is not None and verdict.error is None:
         # One thread each: the pictures beside it keep the other cores busy.
         with contextlib.suppress(ImageError):  # judged, but smaller than the kernels compared
-            explanation = explain(one.name, detector, threads=1)
+            explanation = explain(picture, detector, threads=1)
             link = _explanation_name(one.name)
             write_report(explanation, explanations / link)
     return _row_of(verdict, picture, link)
@@ -274,8 +276,8 @@ class FolderReport:
         ]
 
     def _command(self, path: str) -> str:
-        """Return the command that explains a picture, where its name can be typed."""
-        if not path.isprintable():
+        """Return the command that explains a picture, where there is one that can be typed."""
+        if not path.isprintable() or _FRAME.search(path):
             return ""
         words = ["convtrace", "explain", path, "-o", "report.html"]
         if path.startswith("-"):

@@ -162,5 +162,6 @@ def _with_pixels(picture: Picture, pixels: NDArray[np.uint8]) -> Picture:
 
 def _png(image: Image.Image) -> bytes:
     stream = io.BytesIO()
-    image.save(stream, "PNG", optimize=True)
+    # Not "optimize": of a noisy map it takes five times as long for a few bytes.
+    image.save(stream, "PNG")
     return stream.getvalue()

@@ -80,7 +80,8 @@ def judge_upload(detector: Detector, upload: Upload, settings: Settings) -> Outc
 def _judge(detector: Detector, upload: Upload, settings: Settings) -> Verdict:
     picture = _read(upload, settings)
     try:
-        return detector.verdict(picture)
+        # Put beside the verdict, after it: the detector is not told.
+        return replace(detector.verdict(picture), provenance=picture.provenance)
     except ImageError as error:
         raise _of_image_error(upload, error) from error
     except MemoryError as error:
@@ -112,7 +113,11 @@ def explain_upload(detector: Detector, upload: Upload, settings: Settings) -> Ex
     from convtrace.report import explain
 
     try:
-        return explain(upload.data, detector, upload.name, limits=_limits(settings), threads=1)
+        # With all cores: somebody waits for it, and is mostly the only one.
+        threads = settings.at_once
+        return explain(
+            upload.data, detector, upload.name, limits=_limits(settings), threads=threads
+        )
     except ImageError as error:
         raise _of_image_error(upload, error) from error
     except MemoryError as error:
@@ -121,7 +126,7 @@ def explain_upload(detector: Detector, upload: Upload, settings: Settings) -> Ex
 
 def _read(upload: Upload, settings: Settings) -> Picture:
     try:
-        picture = read(upload.data, limits=_limits(settings))
+        picture = read(upload.data, limits=_limits(settings), provenance=True)
     except ImageError as error:
         raise _of_image_error(upload, error) from error
     except MemoryError as error:

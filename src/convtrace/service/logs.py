@@ -4,15 +4,42 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import traceback
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any
 
-__all__ = ["JsonFormatter", "config", "frames", "log"]
+__all__ = ["JsonFormatter", "StandardError", "config", "frames", "log"]
 
 _LOGGER = logging.getLogger("convtrace.service")
 _EVENT = "convtrace_event"
+
+
+class StandardError(logging.Handler):
+    """Writes to what is the standard error at the time.
+
+    `logging.StreamHandler` keeps the stream that was there when it was made. Where a program
+    around the service replaces the standard error and closes the old one, it would fail at
+    every later line.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line.
+
+        Parameters
+        ----------
+        record : logging.LogRecord
+            What to write.
+        """
+        stream = sys.stderr
+        if stream is None or stream.closed:  # a program without a terminal has none
+            return
+        try:
+            stream.write(self.format(record) + "\n")
+            stream.flush()
+        except OSError:
+            self.handleError(record)
 
 
 class JsonFormatter(logging.Formatter):
@@ -91,7 +118,7 @@ def config() -> dict[str, Any]:
     -------
     dict
     """
-    handler = {"class": "logging.StreamHandler", "formatter": "json"}
+    handler = {"()": StandardError, "formatter": "json"}
     names = ("uvicorn", "uvicorn.error", "convtrace.service")
     return {
         "version": 1,

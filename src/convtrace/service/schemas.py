@@ -6,6 +6,8 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from convtrace.image.provenance import KINDS
+
 __all__ = [
     "EXPLANATION_EXAMPLE",
     "UPLOAD_BODY",
@@ -24,6 +26,14 @@ _VERDICT_EXAMPLE: dict[str, Any] = {
     "generator": "unknown",
     "reasons": ["Its trace gives a probability of 0.89 of being generated: ..."],
     "error": None,
+    "provenance": {
+        "summary": ["The file names a camera: Canon, EOS 5D."],
+        "statements": [
+            {"source": "EXIF", "name": "Make", "value": "Canon", "kind": "camera"},
+            {"source": "EXIF", "name": "Model", "value": "EOS 5D", "kind": "camera"},
+        ],
+        "credentials": None,
+    },
 }
 _FAILED_EXAMPLE: dict[str, Any] = {
     "path": "notes.txt",
@@ -33,7 +43,45 @@ _FAILED_EXAMPLE: dict[str, Any] = {
     "reasons": None,
     "error": "notes.txt: not a picture: it looks like text; give JPEG, PNG, WebP, TIFF, BMP, "
     "GIF, HEIC, AVIF or PPM",
+    "provenance": None,
 }
+
+
+class StatementBody(BaseModel):
+    """One thing that a file says of its origin."""
+
+    model_config = ConfigDict(title="Statement")
+
+    source: str = Field(description="EXIF, XMP, IPTC, PNG text, comment, C2PA or file.")
+    name: str
+    value: str
+    kind: Literal[KINDS] = Field(  # type: ignore[valid-type]
+        description="generator: it names a program that generates images, or is of a form that "
+        "such programs write."
+    )
+
+
+class CredentialsBody(BaseModel):
+    """A C2PA manifest."""
+
+    model_config = ConfigDict(title="Credentials")
+
+    status: Literal["valid", "unknown signer", "invalid", "not checked"]
+    reason: str
+    generator: str = Field(description="The program that claims to have made it.")
+    signer: str
+    time: str
+    actions: list[str]
+
+
+class ProvenanceBody(BaseModel):
+    """What a file says of its origin: evidence of its own, of which no verdict makes use."""
+
+    model_config = ConfigDict(title="Provenance")
+
+    summary: list[str] = Field(description="Plain sentences.")
+    statements: list[StatementBody]
+    credentials: CredentialsBody | None
 
 
 class VerdictBody(BaseModel):
@@ -58,6 +106,9 @@ class VerdictBody(BaseModel):
     )
     reasons: list[str] | None = Field(description="Plain sentences.")
     error: str | None = Field(description="Why there is no verdict; null where there is one.")
+    provenance: ProvenanceBody | None = Field(
+        description="What the file says of its origin; the rest makes no use of it."
+    )
 
 
 class ProblemBody(BaseModel):

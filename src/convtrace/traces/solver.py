@@ -6,6 +6,11 @@ tenth of the passes; see `convtrace.traces._optimiser` for how.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +30,9 @@ TOLERANCE = 1e-6
 
 MAX_PASSES = 500
 """Default number of passes over a plane after which a fit is given up as not converged."""
+
+_preparing = threading.Lock()
+_prepared = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +135,8 @@ def fit(
     >>> trace.kernels.shape, bool(trace.converged[0])
     ((1, 3, 3), True)
     """
+    if not _prepared:
+        _prepare()
     size = check_kernel_size(kernel_size)
     if not tolerance > 0:
         raise TraceError(f"tolerance {tolerance!r} is not a positive number")
@@ -168,6 +178,9 @@ def _fit_plane(
             "use a larger picture or a smaller kernel"
         )
     line = np.ascontiguousarray(line, dtype=np.float32)
+    if not line.flags.writeable:
+        # Another type to Numba, which would compile the solver a second time.
+        line = line.copy()
     # One sum tells: it is not finite if any value is not, and needs no array of flags.
     if not np.isfinite(np.sum(line, dtype=np.float64)):
         raise TraceError("a channel holds values that are not finite numbers")
@@ -211,3 +224,40 @@ def is_compiled() -> bool:
 def warm_up() -> None:
     """Compile the solver, or load it from the cache on disk."""
     fit([np.zeros((8, 8))], 3)
+
+
+def _prepare() -> None:
+    """Let a process of its own compile the solver, if nobody has, so that this one loads it.
+
+    In the process that compiles, a function that is called by another one is there twice: as
+    compiled by itself, and as compiled anew within its caller. The linker takes the first; a
+    process that loads the caller from the cache has the second alone. LLVM may order the sums
+    of the two differently (``fast`` in `_compile`), so the process that compiled would differ
+    from all later ones in the last digits.
+    """
+    global _prepared
+    with _preparing:
+        if _prepared:
+            return
+        _prepared = True
+        cacheable = getattr(_optimiser.maximise.stats, "cache_path", None) is not None
+        if not cacheable or is_compiled() or not sys.executable:
+            return
+        path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # noqa: PTH109
+        # Should it fail, the solver is compiled here, and says why.
+        with contextlib.suppress(OSError):
+            subprocess.run(  # noqa: S603, this very program
+                [sys.executable, "-P", "-c", f"from {__name__} import _compile; _compile()"],
+                env=os.environ | {"PYTHONPATH": path},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
+
+
+def _compile() -> None:
+    """Compile in this process, by a fit."""
+    global _prepared
+    _prepared = True
+    warm_up()

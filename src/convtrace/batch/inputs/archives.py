@@ -101,7 +101,7 @@ class MemberInput:
         """Return its size and the archive's time."""
         return self.size, self.mtime_ns
 
-    def picture(self) -> Picture:
+    def picture(self, *, provenance: bool = False) -> Picture:
         """Read and decode it."""
         _check_size(self.name, self.size)
         try:
@@ -111,7 +111,7 @@ class MemberInput:
             raise _unreadable(self.name, error) from error
         if len(data) != self.size:
             raise ImageError(self.name, "the archive is cut short", "copy it again")
-        return read(data, name=self.name)
+        return read(data, name=self.name, provenance=provenance)
 
     def _range(self, offset: int) -> bytes:
         if is_remote(self.archive):
@@ -180,7 +180,7 @@ class StreamMember:
         """Return its size and the archive's time."""
         return self.size, self.mtime_ns
 
-    def picture(self) -> Picture:
+    def picture(self, *, provenance: bool = False) -> Picture:
         """Read and decode it, unpacking all that is before it."""
         _check_size(self.name, self.size)
         try:
@@ -189,7 +189,7 @@ class StreamMember:
                     if place == self.place and info.name == self.member:
                         file = tar.extractfile(info)
                         if file is not None:
-                            return read(file.read(), name=self.name)
+                            return read(file.read(), name=self.name, provenance=provenance)
         except ARCHIVE_ERRORS as error:
             raise _unreadable(self.name, error) from error
         raise ImageError(self.name, "it is no longer in the archive", "run the command again")

@@ -31,8 +31,13 @@ class Input(Protocol):
         """Return what changes if the picture does, without reading it."""
         ...
 
-    def picture(self) -> Picture:
+    def picture(self, *, provenance: bool = False) -> Picture:
         """Read and decode it.
+
+        Parameters
+        ----------
+        provenance : bool, default False
+            Whether to read, too, what the file says of its origin.
 
         Raises
         ------
@@ -83,9 +88,9 @@ class FileInput:
         """Return size and time of modification."""
         return stamp_of_file(self.name)
 
-    def picture(self) -> Picture:
+    def picture(self, *, provenance: bool = False) -> Picture:
         """Read and decode it."""
-        return read(self.name)
+        return read(self.name, provenance=provenance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,6 @@ class BytesInput:
         """Return what was known when it was read."""
         return self.known
 
-    def picture(self) -> Picture:
+    def picture(self, *, provenance: bool = False) -> Picture:
         """Decode it."""
-        return read(self.data, name=self.name)
+        return read(self.data, name=self.name, provenance=provenance)

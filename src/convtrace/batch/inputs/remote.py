@@ -171,7 +171,7 @@ class RemoteInput:
         """Return size and time as listed."""
         return self.known
 
-    def picture(self) -> Picture:
+    def picture(self, *, provenance: bool = False) -> Picture:
         """Fetch and decode it."""
         most = Limits().max_bytes
         size = self.known[0]
@@ -181,7 +181,7 @@ class RemoteInput:
         data: bytes = retried(lambda: system.cat_file(path), self.name)
         if size is not None and len(data) != size:
             raise ImageError(self.name, "it changed while it was read", "run the command again")
-        return read(data, name=self.name)
+        return read(data, name=self.name, provenance=provenance)
 
 
 def walk(system: Any, path: str) -> Iterator[tuple[str, Stamp]]:

@@ -78,8 +78,8 @@ class FrameInput:
         """Return size and time of modification of the video."""
         return stamp_of_file(self.video)
 
-    def picture(self) -> Picture:
-        """Decode it."""
+    def picture(self, *, provenance: bool = False) -> Picture:  # noqa: ARG002
+        """Decode it; of the provenance of videos nothing is read."""
         av = _pyav(self.video)
         # A frame later in the same video goes on from where the last one ended.
         last: _Decoder | None = getattr(_decoders, "last", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from convtrace.descriptors.registry import Registry
 from convtrace.evaluation.experiments import (
+    appearance,
     attribution,
     curves,
     kernel_size,
@@ -16,15 +17,16 @@ from convtrace.evaluation.experiments import (
 )
 from convtrace.evaluation.experiments.base import Context, Experiment, Plot, Result
 
-__all__ = ["EXPERIMENTS", "Context", "Experiment", "Plot", "Result"]
+__all__ = ["EXPERIMENTS", "IN_ORDER", "Context", "Experiment", "Plot", "Result"]
 
 EXPERIMENTS: Registry[Experiment] = Registry("experiment")
-"""By name, in the order of the report."""
+"""By name."""
 
-for _experiment in (
+IN_ORDER = (
     matched_pairs.EXPERIMENT,
     pooled.ALL,
     attribution.EXPERIMENT,
+    appearance.EXPERIMENT,
     kernel_size.EXPERIMENT,
     subjects.EXPERIMENT,
     pooled.EDITING_APP,
@@ -33,5 +35,8 @@ for _experiment in (
     curves.PICTURE_SIZE,
     unseen_generators.EXPERIMENT,
     peers.EXPERIMENT,
-):
+)
+"""In the order of the report."""
+
+for _experiment in IN_ORDER:
     EXPERIMENTS.add(_experiment.name, _experiment)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed  # type: ignore[import-untyped]
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from convtrace.detection import Table
 from convtrace.errors import DatasetError
@@ -29,6 +30,7 @@ __all__ = [
     "balanced_interval",
     "compression_verdict",
     "counts",
+    "in_words",
     "mean_interval",
     "pairs_of",
     "run_all",
@@ -76,11 +78,14 @@ class Result:
         The figures.
     findings : tuple of str
         Sentences made from the numbers.
+    measured : str
+        The one number that a published one would be set beside.
     """
 
     tables: tuple[Table, ...] = ()
     plots: tuple[Plot, ...] = ()
     findings: tuple[str, ...] = ()
+    measured: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values.
@@ -96,6 +101,7 @@ class Result:
                 for p in self.plots
             ],
             "findings": list(self.findings),
+            "measured": self.measured,
         }
 
     @classmethod
@@ -118,6 +124,7 @@ class Result:
                 for p in state["plots"]
             ),
             tuple(map(str, state["findings"])),
+            str(state["measured"]),
         )
 
 
@@ -137,6 +144,8 @@ class Context:
         Processes; all cores by default.
     detectors : tuple of OutsideDetector
         Detectors of other people, to be compared with.
+    network : bool
+        Whether to train `convtrace.evaluation.network`, too; it needs pictures and PyTorch.
     """
 
     store: FeatureStore
@@ -144,6 +153,7 @@ class Context:
     quick: bool = False
     n_jobs: int | None = None
     detectors: tuple[OutsideDetector, ...] = ()
+    network: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +178,10 @@ class Experiment:
         Whose features it needs.
     published : str
         What the paper reports of it, if that is known for certain.
+    scope : {"all", "generated", "pairs", "lossless"}
+        Whose pictures: all, the generated ones, those of the pairs, of the lossless pairs.
+    equalised : tuple of str
+        What both classes are forced through for the repetition of the results.
     """
 
     name: str
@@ -178,6 +192,8 @@ class Experiment:
     version: str = "1"
     descriptors: tuple[str, ...] = (TRACES,)
     published: str = "not known"
+    scope: str = "all"
+    equalised: tuple[str, ...] = ()
 
 
 FORCED_NOTE = (
@@ -300,6 +316,26 @@ def _share(_: NDArray[np.bool_], right: NDArray[np.float64]) -> float:
     return float(right.mean())
 
 
+def in_words(found: Interval) -> str:
+    """Return a value with its interval as text.
+
+    Parameters
+    ----------
+    found : (value, low, high)
+        As of `balanced_interval`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> in_words((0.9712, 0.95, 0.99))
+    '0.971 (0.950 to 0.990)'
+    """
+    return "{:.3f} ({:.3f} to {:.3f})".format(*found)
+
+
 def mean_interval(parts: Sequence[tuple[Interval, NDArray[np.float64]]]) -> Interval:
     """Return the mean of results on separate pictures, with its interval.
 
@@ -330,11 +366,19 @@ def compression_verdict(raw: float, equalised: float, *, matched: bool) -> str:
     -------
     str
         Empty where they differ by three points or less.
+
+    Examples
+    --------
+    >>> compression_verdict(0.95, 0.70, matched=False)
+    'differs: the raw one measures compression'
+    >>> compression_verdict(0.61, 0.66, matched=True)
+    'differs: compression does not hide the trace'
     """
     if abs(raw - equalised) <= POINTS:
         return ""
     if matched:
-        return "differs: compression hides the trace"
+        hides = equalised < raw
+        return f"differs: compression {'hides' if hides else 'does not hide'} the trace"
     return "differs: the raw one measures compression"
 
 
@@ -358,4 +402,6 @@ def run_all(
         In the order of the tasks.
     """
     workers = -1 if n_jobs is None else n_jobs
-    return list(Parallel(n_jobs=workers)(delayed(work)(*arguments) for arguments in tasks))
+    # Small matrices: threads of BLAS would wait for each other for most of the time.
+    with threadpool_limits(limits=1):
+        return list(Parallel(n_jobs=workers)(delayed(work)(*arguments) for arguments in tasks))

@@ -8,7 +8,7 @@ import numpy as np
 
 from convtrace.detection import Table
 from convtrace.detection.held_out import folds_by_group
-from convtrace.evaluation.bundles import SIZE_SUBSETS, SIZES, TRACES
+from convtrace.evaluation.bundles import EQUALISED, SIZE_SUBSETS, SIZES, TRACES
 from convtrace.evaluation.experiments.base import (
     Context,
     Experiment,
@@ -59,19 +59,25 @@ def _rows(context: Context, pair: Any, template: str) -> tuple[np.ndarray, ...]:
 
 
 def _report(
-    title: str, name: str, xlabel: str, x: tuple[int, ...], pairs: list[Any], results: list[Any]
+    title: str,
+    name: str,
+    xlabel: str,
+    x: tuple[int, ...],
+    pairs: list[Any],
+    totals: list[int],
+    results: list[Any],
 ) -> Result:
     per_pair = np.array(results, dtype=object).reshape(len(pairs), len(x), 2)
     means = [mean_interval([tuple(one) for one in per_pair[:, i]]) for i in range(len(x))]
     series = [
-        {"name": pair.name, "values": [per_pair[n, i, 0] for i in range(len(x))]}
-        for n, pair in enumerate(pairs)
+        {"name": f"{pair.name} ({total})", "values": [per_pair[n, i, 0] for i in range(len(x))]}
+        for n, (pair, total) in enumerate(zip(pairs, totals, strict=True))
     ]
     rows = [(pair["name"], *pair["values"]) for pair in series]
     rows.append(("mean", *means))
     table = Table(
         title,
-        ("pair", *map(str, x)),
+        ("pair (pictures)", *map(str, x)),
         tuple(rows),
         f"Balanced accuracy with 95% intervals by {xlabel}; 7x7 kernels, RBF SVM. Published: not "
         "known.",
@@ -79,28 +85,45 @@ def _report(
     plot = Plot(
         name,
         "lines",
-        f"Balanced accuracy against {xlabel}, {len(pairs)} pairs, 95% intervals.",
+        f"{title}: balanced accuracy against {xlabel}, {len(pairs)} pairs (pictures), 95% "
+        "intervals.",
         {"x": list(x), "xlabel": xlabel, "ylabel": "balanced accuracy", "series": series},
     )
-    return Result((table,), (plot,))
+    ends = f"{means[0][0]:.3f} with {x[0]}, {means[-1][0]:.3f} with {x[-1]}"
+    return Result((table,), (plot,), (), f"balanced accuracy {ends} ({xlabel})")
 
 
 def run_training_size(context: Context) -> Result:
     """Run the experiment on the number of training pictures."""
     pairs = pairs_of(context.store, lossless=True, quick=context.quick)
     most = (*COUNTS, 60, 110)
-    tasks = [
-        (*_rows(context, pair, "none"), count, context.seed) for pair in pairs for count in most
-    ]
-    results = run_all(_fewer, tasks, context.n_jobs)
-    # A pair that has fewer pictures than asked for shows all that it has.
-    return _report(
-        "Number of training pictures",
-        "training-size",
-        "training pictures a class (at most)",
-        most,
-        pairs,
-        results,
+    found = []
+    for template, suffix, title in (
+        ("none", "", "as the files are"),
+        (EQUALISED, "-equalised", f"equalised, {EQUALISED}"),
+    ):
+        tasks: list[tuple[Any, ...]] = [
+            (*_rows(context, pair, template), count, context.seed)
+            for pair in pairs
+            for count in most
+        ]
+        results = run_all(_fewer, tasks, context.n_jobs)
+        # A pair that has fewer pictures than asked for shows all that it has.
+        found.append(
+            _report(
+                f"Number of training pictures, {title}",
+                f"training-size{suffix}",
+                "training pictures a class (at most)",
+                most,
+                pairs,
+                [len(task[1]) for task in tasks[:: len(most)]],
+                results,
+            )
+        )
+    return Result(
+        tuple(table for one in found for table in one.tables),
+        tuple(plot for one in found for plot in one.plots),
+        measured=found[0].measured,
     )
 
 
@@ -108,7 +131,7 @@ def run_picture_size(context: Context) -> Result:
     """Run the experiment on the size of pictures."""
     pairs = pairs_of(context.store, lossless=True)
     large = [p for p in pairs if not p.matched or set(p.fakes) <= set(SIZE_SUBSETS)]
-    tasks = [
+    tasks: list[tuple[Any, ...]] = [
         (*_rows(context, pair, template), context.seed)
         for pair in large
         for template in (*SIZES, "none")
@@ -121,6 +144,7 @@ def run_picture_size(context: Context) -> Result:
         "side of the central crop (pixels)",
         (*sides, 256),
         large,
+        [len(task[1]) for task in tasks[:: len(sides) + 1]],
         results,
     )
 
@@ -136,6 +160,8 @@ TRAINING_SIZE = Experiment(
         "folds": "5, groups kept whole; of each training fold a random part of each class",
     },
     run_training_size,
+    scope="lossless",
+    equalised=(EQUALISED,),
 )
 PICTURE_SIZE = Experiment(
     "picture-size",
@@ -148,4 +174,6 @@ PICTURE_SIZE = Experiment(
         "folds": "5, groups kept whole",
     },
     run_picture_size,
+    scope="lossless",
+    equalised=SIZES,
 )

@@ -9,6 +9,7 @@ import numpy as np
 from convtrace import descriptors
 from convtrace.detection import Table
 from convtrace.detection.held_out import folds_by_group
+from convtrace.errors import ConvtraceError
 from convtrace.evaluation.bundles import EQUALISED, PEER_DEGRADATIONS, TRACES
 from convtrace.evaluation.experiments.base import (
     Context,
@@ -23,15 +24,18 @@ from convtrace.evaluation.experiments.base import (
     subsets_of,
 )
 from convtrace.evaluation.learning import Candidate, held_out
+from convtrace.evaluation.network import EPOCHS, QUICK_EPOCHS, network_calls
 from convtrace.evaluation.outside_scores import threshold_calls
 from convtrace.evaluation.paired import holm, mcnemar, paired_difference, verdict
 from convtrace.evaluation.peers import PEERS
+from convtrace.evaluation.pixels import degraded_pixels, paths_by_name
 from convtrace.evaluation.store import kernel_columns
 
 __all__ = ["EXPERIMENT"]
 
 CONDITIONS = ("none", EQUALISED, *PEER_DEGRADATIONS)
 OWN = "convolutional trace, N=7"
+NETWORK = "network on neighbours"
 
 
 def _one(
@@ -46,6 +50,22 @@ def _one(
         == 1
         for name in features
     }
+
+
+def _by_network(
+    context: Context,
+    pictures: np.ndarray,
+    template: str,
+    codes: np.ndarray,
+    groups: np.ndarray,
+) -> np.ndarray:
+    dataset = context.store.dataset()
+    if dataset is None:
+        raise ConvtraceError("the network needs pictures, and the packaged tables hold none")
+    paths = paths_by_name(dataset)
+    pixels = [degraded_pixels(paths[name], template) for name in pictures.tolist()]
+    epochs = QUICK_EPOCHS if context.quick else EPOCHS
+    return network_calls(pixels, codes, groups, seed=context.seed, epochs=epochs)
 
 
 def run(context: Context) -> Result:
@@ -83,6 +103,10 @@ def run(context: Context) -> Result:
                     for detector in context.detectors
                 }
             )
+            if context.network:
+                outside[-1][NETWORK] = _by_network(
+                    context, first.picture[rows], template, codes, groups
+                )
     results = run_all(_one, tasks, context.n_jobs)
     for found, more in zip(results, outside, strict=True):
         found.update(more)
@@ -115,7 +139,7 @@ def _tables(
                      if all((p, template, m) in intervals for p in lossless) else "no data"
                      for m in methods]  # fmt: skip
             rows.append(("mean of the lossless", None, None, *means))
-        label = "as the files are" if template == "none" else template
+        label = _condition(template)
         tables.append(
             Table(
                 f"Methods compared, {label}",
@@ -146,14 +170,17 @@ def _tables(
         "p of McNemar's exact test, and adjusted for all rows by Holm. 'Better' and 'worse' only "
         "where interval and adjusted p agree.",
     )
-    loses = [f"{t[2]} on {t[0]} ({t[1]})" for t, v in zip(tests, verdicts, strict=True)
-             if v == "worse"]  # fmt: skip
+    loses: dict[str, list[str]] = {}
+    for test, said in zip(tests, verdicts, strict=True):
+        if said == "worse":
+            loses.setdefault(test[2], []).append(f"{test[0]} ({_condition(test[1])})")
+    lost = [f"{method} on {', '.join(where)}" for method, where in loses.items()]
     tally = ", ".join(
         f"{v} in {verdicts.count(v)}" for v in ("better", "worse", "no difference shown")
     )
     findings = (
         f"Of {len(tests)} paired comparisons the trace is {tally}.",
-        "The trace loses against: " + ("; ".join(loses) if loses else "none of them") + ".",
+        "The trace loses against: " + ("; ".join(lost) if lost else "none of them") + ".",
     )
     first = [(pair, template) for pair, template in places if template == "none"]
     plot = Plot(
@@ -161,7 +188,11 @@ def _tables(
         "dots",
         "Balanced accuracy of each method as the files are, 95% intervals.",
         {
-            "rows": [pair.name for pair, _ in first],
+            "rows": [
+                f"{pair.name} ({len(codes)})"
+                for (pair, one), (_, codes, _, _) in zip(places, tasks, strict=True)
+                if one == "none"
+            ],
             "xlabel": "balanced accuracy",
             "series": [
                 {"name": m, "values": [intervals[p.name, "none", m][0] for p, _ in first]}
@@ -170,7 +201,11 @@ def _tables(
             ],
         },
     )
-    return Result((*tables, paired), (plot,), findings)
+    return Result((*tables, paired), (plot,), findings, f"the trace is {tally}")
+
+
+def _condition(template: str) -> str:
+    return "as the files are" if template == "none" else template
 
 
 EXPERIMENT = Experiment(
@@ -186,5 +221,7 @@ EXPERIMENT = Experiment(
         "degradations": ", ".join(CONDITIONS),
     },
     run,
+    scope="pairs",
+    equalised=(EQUALISED,),
     descriptors=(TRACES, *(peer.descriptor for peer in PEERS)),
 )

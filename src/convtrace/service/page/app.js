@@ -224,6 +224,9 @@ function show(card, verdict) {
   card.find(".marker").style.left = `${100 * verdict.probability}%`;
   card.find(".why").hidden = false;
   card.find(".why ul").replaceChildren(...verdict.reasons.map((reason) => element("li", reason)));
+  const origin = (verdict.provenance || { summary: [] }).summary;
+  card.find(".origin").hidden = !origin.length;
+  card.find(".origin ul").replaceChildren(...origin.map((sentence) => element("li", sentence)));
   card.find(".actions").hidden = false;
   say(`${card.file.name}: ${WORDS[verdict.label]}, ${number}.`);
   tally();
@@ -309,7 +312,7 @@ function fill(card, panel, found) {
   find(".generator").textContent = generator(card.verdict);
   facts(find(".file"), found.picture);
   facts(find(".compression"), found.compression);
-  facts(find(".metadata"), found.metadata);
+  statements(find(".metadata"), found.verdict.provenance);
   facts(find(".repeat"), { model: found.model, settings: found.settings, versions: found.versions, created: found.created });
 }
 
@@ -335,6 +338,17 @@ function facts(list, value) {
   walk("", value);
   if (!rows.length) rows.push(["", "none found"]);
   list.replaceChildren(...rows.flatMap(([name, text]) => [element("dt", name), element("dd", text.length > 300 ? `${text.slice(0, 300)}…` : text)]));
+}
+
+function statements(list, provenance) {
+  const rows = provenance ? provenance.statements : [];
+  const told = rows.map((one) => [`${one.source}: ${one.name}`, one.value, one.kind === "generator"]);
+  if (!told.length) told.push(["", "none found", false]);
+  list.replaceChildren(...told.flatMap(([name, text, telling]) => {
+    const made = [element("dt", name), element("dd", text.length > 300 ? `${text.slice(0, 300)}…` : text)];
+    if (telling) made[1].className = "telling";
+    return made;
+  }));
 }
 
 const spaced = (key) => key.replaceAll("_", " ");

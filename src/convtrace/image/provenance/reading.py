@@ -1,0 +1,115 @@
+"""From the bytes of a file to what it says of its origin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from convtrace.image.provenance import credentials, exif, generators, iptc, xmp
+from convtrace.image.provenance.blocks import MALFORMED, Block, blocks
+from convtrace.image.provenance.record import Credentials, Provenance, Statement, fit_to_read
+
+__all__ = ["provenance_of"]
+
+_MOST_STATEMENTS = 300
+# Of all together: a verdict goes to logs, tables and browsers.
+_MOST_CHARACTERS = 20_000
+
+
+def provenance_of(data: bytes, format: str) -> Provenance:
+    """Read what the file of a picture says of its origin.
+
+    EXIF, XMP, IPTC, comments, texts, and C2PA manifests (checked where the extra ``c2pa`` is
+    installed), by the structure of the container.
+
+    Parameters
+    ----------
+    data : bytes
+        The encoded picture.
+    format : str
+        Its format, as `convtrace.image.Picture.format`.
+
+    Returns
+    -------
+    Provenance
+        Damaged metadata raise nothing: what could be read is there, and a statement of kind
+        ``"damage"`` says so.
+
+    Notes
+    -----
+    No block of more than 4 MiB is read, no text unpacked to more, and at most 300 statements
+    of 20,000 characters in all are made.
+
+    Examples
+    --------
+    >>> import io
+    >>> from PIL import Image, PngImagePlugin
+    >>> stream, chunks = io.BytesIO(), PngImagePlugin.PngInfo()
+    >>> chunks.add_text("parameters", "a cat, Steps: 20, Sampler: Euler")
+    >>> Image.new("RGB", (8, 8)).save(stream, "PNG", pnginfo=chunks)
+    >>> provenance_of(stream.getvalue(), "PNG").statements[0].kind
+    'generator'
+    """
+    statements: list[Statement] = []
+    manifest: Credentials | None = None
+    for block in _all_blocks(data, format):
+        found: list[Statement] = []
+        if block.kind != "c2pa":
+            found = list(islice(_statements(block), _MOST_STATEMENTS + 1))
+        elif manifest is None:
+            manifest, kind = credentials.credentials(data, format)
+            found = list(map(generators.judged, credentials.in_statements(manifest, kind)))
+        statements += found
+        if not _are_within_limits(statements):
+            break
+    return Provenance(tuple(_cut(statements)), manifest)
+
+
+def _are_within_limits(statements: list[Statement]) -> bool:
+    characters = sum(len(one.name) + len(one.value) for one in statements)
+    return len(statements) <= _MOST_STATEMENTS and characters <= _MOST_CHARACTERS
+
+
+def _cut(statements: list[Statement]) -> list[Statement]:
+    if _are_within_limits(statements):
+        return statements
+    while statements and not _are_within_limits(statements):
+        statements.pop()
+    words = f"only the first {len(statements)} statements are listed"
+    return [*statements, Statement("file", "more", words)]
+
+
+def _all_blocks(data: bytes, format: str) -> Iterator[Block]:
+    for block in blocks(data, format):
+        yield block
+        if block.kind == "tiff":
+            try:
+                yield from exif.inner_blocks(block.data)
+            except MALFORMED:
+                continue  # Told where its statements were read.
+
+
+def _statements(block: Block) -> Iterator[Statement]:
+    try:
+        if block.kind in ("exif", "tiff"):
+            yield from map(generators.judged, exif.in_statements(block.data))
+        elif block.kind == "xmp":
+            yield from map(generators.judged, xmp.in_statements(block.data))
+        elif block.kind == "iptc":
+            yield from map(generators.judged, iptc.in_statements(block.data))
+        elif block.kind == "text":
+            yield generators.of_text(block.name, block.data.decode("utf-8", "replace"))
+        elif block.kind == "comment":
+            yield _comment(block.data)
+        elif block.kind == "profile":
+            yield Statement("file", "colour profile", f"{len(block.data):,} bytes")
+        elif block.kind == "damage":
+            yield Statement("file", "metadata", fit_to_read(block.data.decode()), "damage")
+    except MALFORMED as error:
+        words = " ".join(str(error).split())[:160] or type(error).__name__
+        yield Statement(block.kind.upper(), "metadata", fit_to_read(words), "damage")
+
+
+def _comment(data: bytes) -> Statement:
+    text = data.strip(b"\0").decode("utf-8", "replace")
+    return generators.judged(Statement("comment", "comment", fit_to_read(text)))

@@ -1,0 +1,64 @@
+"""The process that compiles the solver says what all later ones say, to the last bit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+from convtrace.traces import fit, solver
+
+PROGRAM = """
+import hashlib
+import numpy as np
+from convtrace.traces import extract, is_compiled
+print(is_compiled())
+digest = hashlib.sha256()
+for seed in range(6):
+    rng = np.random.default_rng(seed)
+    smooth = np.cumsum(rng.normal(size=(60, 70, 3)), axis=1)
+    pixels = np.clip(128 + 8 * smooth, 0, 255).astype(np.uint8)
+    for size in (3, 5, 7):
+        trace = extract(pixels, kernel_size=size)
+        digest.update(trace.vector.tobytes() + trace.sigma.tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_the_first_process_and_the_second_agree_to_the_last_bit(tmp_path):
+    environment = os.environ | {"NUMBA_CACHE_DIR": os.fspath(tmp_path)}
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True,
+            check=True,
+        ).stdout.split()
+        for _ in range(2)
+    )  # fmt: skip
+    assert (first[0], second[0]) == ("False", "True")
+    assert first[1] == second[1]
+
+
+def test_no_process_is_started_where_the_solver_is_compiled_or_cannot_be_kept(monkeypatch):
+    solver.warm_up()
+
+    def refuse(*_arguments, **_options):
+        raise AssertionError
+
+    monkeypatch.setattr(solver, "_prepared", False)
+    monkeypatch.setattr(solver.subprocess, "run", refuse)
+    fit([np.zeros((8, 8))], 3)
+    monkeypatch.setattr(solver, "_prepared", False)
+    monkeypatch.setattr(sys, "executable", "")
+    monkeypatch.setattr(solver, "is_compiled", lambda: False)
+    fit([np.zeros((8, 8))], 3)
+
+
+def test_read_only_planes_are_no_other_type():
+    plane = np.random.default_rng(0).normal(128, 20, size=(40, 40)).astype(np.float32)
+    before = len(solver._optimiser.maximise.signatures)
+    expected = fit([plane], 3)
+    plane.flags.writeable = False
+    np.testing.assert_array_equal(fit([plane], 3).kernels, expected.kernels)
+    assert len(solver._optimiser.maximise.signatures) == max(before, 1)
