@@ -12,7 +12,9 @@ from scipy.special import expit
 
 from convtrace.detection.calibration import (
     Calibration,
+    Rates,
     ScoreMap,
+    Unseen,
     calibrate,
     error_rate_limits,
     fit_isotonic,
@@ -77,7 +79,9 @@ values = st.lists(st.integers(0, 40).map(lambda k: k / 40), min_size=1, max_size
 def test_the_limits_keep_their_promise(
     real: list[float], generated: list[float], rate: float
 ) -> None:
-    low, high = error_rate_limits(np.array(real), np.array(generated), error_rate=rate)
+    low, high = error_rate_limits(
+        np.array(real), np.array(generated), false_positive_rate=rate, miss_rate=rate
+    )
     assert low <= high
     assert np.mean(np.array(real) >= high) <= rate + 1e-9
     # At a limit that serves both, "generated" goes first.
@@ -86,18 +90,51 @@ def test_the_limits_keep_their_promise(
 
 
 def test_the_limits_are_no_wider_than_they_must_be() -> None:
-    real, generated = np.linspace(0, 0.8, 101), np.linspace(0.2, 1, 101)
-    low, high = error_rate_limits(real, generated, error_rate=0.05)
-    assert np.mean(real >= high) == pytest.approx(0.05, abs=0.01)
-    assert np.mean(generated <= low) == pytest.approx(0.05, abs=0.01)
+    real, generated = np.linspace(0, 0.8, 1001), np.linspace(0.2, 1, 1001)
+    low, high = error_rate_limits(real, generated, false_positive_rate=0.05)
+    assert np.mean(real >= high) == pytest.approx(0.05, abs=0.002)
+    assert np.mean(generated <= low) == pytest.approx(0.05, abs=0.002)
 
 
 def test_heavy_rows_count_for_more() -> None:
-    real = np.array([0.1, 0.9])
-    generated = np.array([0.95])
-    light = np.array([99.0, 1.0])
-    assert error_rate_limits(real, generated)[1] > 0.9
-    assert error_rate_limits(real, generated, real_weights=light)[1] < 0.9
+    real = np.array([0.1] * 199 + [0.9])
+    generated = np.full(100, 0.95)
+    heavy = np.array([1.0] * 199 + [99.0])
+    assert error_rate_limits(real, generated)[1] < 0.9
+    assert error_rate_limits(real, generated, real_weights=heavy)[1] > 0.9
+
+
+def test_few_held_out_pictures_give_wide_limits() -> None:
+    """A further picture counts as one of them: of 50, none may pass at a rate of 1%."""
+    real = np.linspace(0, 0.6, 50)
+    assert error_rate_limits(real, np.linspace(0.4, 1, 50))[1] > 0.6
+
+
+def test_a_further_picture_is_called_the_other_no_more_often_than_stated() -> None:
+    """The promise of split conformal prediction, on average over what was held out."""
+    rng = np.random.default_rng(0)
+    wrong = []
+    for _ in range(300):
+        _, high = error_rate_limits(
+            rng.normal(size=150), rng.normal(4, 1, 150), false_positive_rate=0.05
+        )
+        wrong.append(np.mean(rng.normal(size=200) >= high))
+    assert np.mean(wrong) <= 0.055
+
+
+def test_pictures_of_unseen_domains_widen_the_limits() -> None:
+    scores, generated = scored()
+    ones = np.ones(len(scores))
+    alone = calibrate(scores, generated, ones)
+    worse = np.random.default_rng(3).permutation(scores)
+    both = calibrate(scores, generated, ones, unseen=Unseen(worse, generated))
+    assert both.low < alone.low
+    assert both.high >= alone.high
+    assert both.measured["unseen_misses"] <= 0.1
+    assert both.measured["unseen_false_positives"] <= 0.05
+    assert both.measured["unseen_auc"] == pytest.approx(0.5, abs=0.1)
+    assert both.measured["unsure"] > alone.measured["unsure"]
+    assert "unseen_auc" not in alone.measured
 
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
@@ -112,7 +149,9 @@ def test_a_calibration_survives_json(method: str) -> None:
 
 def test_what_is_measured_is_right() -> None:
     scores, generated = scored()
-    made = calibrate(scores, generated, np.ones(len(scores)), error_rate=0.1)
+    made = calibrate(
+        scores, generated, np.ones(len(scores)), rates=Rates(false_positive=0.1, miss=0.1)
+    )
     probabilities = made.probability(scores)
     labels = np.array([made.label(float(p)) for p in probabilities])
     assert np.mean(labels[~generated] == "generated") <= 0.1
@@ -143,8 +182,8 @@ def test_shares_come_from_the_held_out_scores() -> None:
 def test_nonsense_is_refused() -> None:
     with pytest.raises(ConvtraceError, match="calibration='beta'"):
         calibrate(np.zeros(2), np.array([True, False]), np.ones(2), method="beta")
-    with pytest.raises(ConvtraceError, match=r"error_rate=0\.6"):
-        error_rate_limits(np.zeros(1), np.ones(1), error_rate=0.6)
+    with pytest.raises(ConvtraceError, match=r"false_positive=0\.6"):
+        error_rate_limits(np.zeros(1), np.ones(1), false_positive_rate=0.6)
     with pytest.raises(ConvtraceError, match="slope"):
         ScoreMap("sigmoid", np.array([-1.0]), np.array([0.0]))
     with pytest.raises(ConvtraceError, match="finite"):

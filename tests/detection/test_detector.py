@@ -30,7 +30,7 @@ def fit(rows: Any, recipe: Any = "lda", **options: Any) -> Detector:
 
 @pytest.mark.parametrize("recipe", ["lda", "svm", "hist-gradient-boosting", "svm+lda"])
 def test_it_tells_unseen_rows_apart(rows: Any, recipe: str) -> None:
-    detector = fit(rows, recipe, attribution=False)
+    detector = fit(rows, recipe, attribution=False, false_positive_rate=0.05)
     rng = np.random.default_rng(9)
     far = np.concatenate([rng.normal(size=(50, 8)), rng.normal(size=(50, 8))])
     far[50:, :4] += 2.5
@@ -41,7 +41,7 @@ def test_it_tells_unseen_rows_apart(rows: Any, recipe: str) -> None:
     labels = detector.predict(far)
     assert set(labels) <= {"real", "generated", "unsure"}
     assert np.mean(labels[:50] == "generated") < 0.15
-    assert np.mean(labels[50:] == "generated") > 0.7
+    assert np.mean(labels[50:] == "generated") > 0.5
     assert len(detector.members_) == recipe.count("+") + 1
 
 
@@ -53,10 +53,44 @@ def test_held_out_error_rates_are_as_promised(fitted: Detector) -> None:
         probabilities = made.probability(held_out.scores[rows])
         labels = np.array([made.label(float(p)) for p in probabilities])
         generated = held_out.generated[rows]
-        assert np.mean(labels[~generated] == "generated") <= 0.05
+        assert np.mean(labels[~generated] == "generated") <= 0.01
         assert np.mean(labels[generated] == "real") <= 0.05
         assert made.measured["unsure"] > 0
     assert set(fitted.condition_calibrations_) == {"lossless", "jpeg-70-84"}
+
+
+def test_domains_left_out_widen_the_limits_and_auxiliary_rows_are_not_measured(
+    rows: Any,
+) -> None:
+    count = len(rows.y)
+    domains = np.array([f"d{index % 4}" for index in range(count)])
+    alone = fit(rows, attribution=False)
+    helped = Detector("lda", attribution=False).fit(
+        np.concatenate([rows.X, rows.X[rows.y == "fake"] + 0.1]),
+        np.concatenate([rows.y, rows.y[rows.y == "fake"]]),
+        groups=np.concatenate([rows.groups, rows.groups[rows.y == "fake"]]),
+        domains=np.concatenate([domains, domains[rows.y == "fake"]]),
+        auxiliary=np.arange(count + (rows.y == "fake").sum()) >= count,
+    )
+    assert alone.held_out_ is not None
+    assert alone.held_out_.unseen_probabilities is None
+    assert helped.held_out_ is not None
+    assert helped.held_out_.unseen_probabilities is not None
+    assert len(helped.held_out_.generated) == count
+    assert np.isfinite(helped.held_out_.unseen_probabilities).all()
+    assert helped.calibration_.measured["unseen_false_positives"] <= 0.05
+    assert helped.calibration_.measured["unseen_misses"] <= 0.1
+    assert helped.card_.training["auxiliary_rows"] == (rows.y == "fake").sum()
+    with pytest.raises(ConvtraceError, match="three or more"):
+        Detector("lda").fit(rows.X, rows.y, domains=np.where(np.arange(count) % 2, "a", "b"))
+
+
+def test_a_picture_unlike_all_that_was_trained_on_is_unsure(fitted: Detector, rows: Any) -> None:
+    assert fitted.guard_ is not None
+    far = rows.X[:1] + 100.0
+    assert fitted.guard_.strangeness(far)[0] > 1
+    assert fitted.predict(far).tolist() == ["unsure"]
+    assert np.mean(fitted.guard_.strangeness(rows.X) > 1) < 0.03
 
 
 def test_no_row_has_a_part_in_its_own_held_out_probability(rows: Any) -> None:

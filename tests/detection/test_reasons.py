@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convtrace.detection.attribution import Attribution
+from convtrace.detection.attribution import Attribution, Likeness
 from convtrace.detection.calibration import Calibration, calibrate
 from convtrace.detection.reasons import (
     about_compression,
     about_generator,
     about_probability,
     about_region,
+    about_strangeness,
 )
 
 
@@ -28,7 +29,7 @@ def test_the_counts_are_those_of_the_held_out_scores(calibration: Calibration) -
     assert "77 of 100 held-out generated images" in high
     low = about_probability("real", 0.07, -0.08, calibration)
     assert "10 of 100 held-out generated images score this low" in low
-    assert "tells nothing" in about_probability("unsure", 0.5, 0.0, calibration)
+    assert "too little for a verdict" in about_probability("unsure", 0.5, 0.0, calibration)
 
 
 def test_none_and_all_are_never_claimed(calibration: Calibration) -> None:
@@ -47,12 +48,25 @@ def test_compression(calibration: Calibration) -> None:
 
 
 def test_generators() -> None:
-    known = Attribution(None, ("a", "b", "c"), 1.0, 0.5, {"accuracy_named": 0.87})
-    text = about_generator(known, "b", 0.71)
+    measured = {"accuracy_named": 0.87}
+    known = Attribution(
+        None, ("a", "b", "c"), 1.0, 0.5, np.zeros((3, 3)), np.eye(3), 1.0, measured
+    )
+    nearest = (("b", 0.71, 0.4), ("a", 0.2, 1.4), ("c", 0.09, 3.0))
+    text = about_generator(known, Likeness("b", nearest))
     assert "most like b" in text
+    assert "next a with 0.20" in text
     assert "0.71" in text
     assert "87 of 100" in text
-    assert "None of the 3 generators" in about_generator(known, None, 0.4)
+    unlikely = about_generator(known, Likeness(None, nearest))
+    assert "unknown: of the 3 generators" in unlikely
+    assert "0.71, too little" in unlikely
+    far = about_generator(known, Likeness(None, (("b", 0.99, 2.5), *nearest[1:])))
+    assert "2.5 times as far" in far
+
+
+def test_strangeness() -> None:
+    assert "3.2 times as far out" in about_strangeness(3.2)
 
 
 def test_region() -> None:
