@@ -63,7 +63,7 @@ def test_domains_left_out_widen_the_limits_and_auxiliary_rows_are_not_measured(
     rows: Any,
 ) -> None:
     count = len(rows.y)
-    domains = np.array([f"d{index % 4}" for index in range(count)])
+    domains = np.char.add("d", (np.unique(rows.groups, return_inverse=True)[1] % 4).astype(str))
     alone = fit(rows, attribution=False)
     helped = Detector("lda", attribution=False).fit(
         np.concatenate([rows.X, rows.X[rows.y == "fake"] + 0.1]),
@@ -72,12 +72,13 @@ def test_domains_left_out_widen_the_limits_and_auxiliary_rows_are_not_measured(
         domains=np.concatenate([domains, domains[rows.y == "fake"]]),
         auxiliary=np.arange(count + (rows.y == "fake").sum()) >= count,
     )
-    assert alone.held_out_ is not None
-    assert alone.held_out_.unseen_probabilities is None
+    assert alone.held_out_verdicts_ is not None
+    assert alone.held_out_verdicts_.unseen_probabilities is None
+    assert helped.held_out_verdicts_ is not None
+    assert helped.held_out_verdicts_.unseen_probabilities is not None
     assert helped.held_out_ is not None
-    assert helped.held_out_.unseen_probabilities is not None
     assert len(helped.held_out_.generated) == count
-    assert np.isfinite(helped.held_out_.unseen_probabilities).all()
+    assert np.isfinite(helped.held_out_verdicts_.unseen_probabilities).all()
     assert helped.calibration_.measured["unseen_false_positives"] <= 0.05
     assert helped.calibration_.measured["unseen_misses"] <= 0.1
     assert helped.card_.training["auxiliary_rows"] == (rows.y == "fake").sum()

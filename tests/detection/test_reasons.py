@@ -49,9 +49,7 @@ def test_compression(calibration: Calibration) -> None:
 
 def test_generators() -> None:
     measured = {"accuracy_named": 0.87}
-    known = Attribution(
-        None, ("a", "b", "c"), 1.0, 0.5, np.zeros((3, 3)), np.eye(3), 1.0, measured
-    )
+    known = Attribution(None, ("a", "b", "c"), 1.0, 0.5, np.zeros((3, 3)), np.eye(3), 1.0, measured)
     nearest = (("b", 0.71, 0.4), ("a", 0.2, 1.4), ("c", 0.09, 3.0))
     text = about_generator(known, Likeness("b", nearest))
     assert "most like b" in text

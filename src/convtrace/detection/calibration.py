@@ -511,9 +511,7 @@ def calibrate(
 
 def _even_share(event: NDArray[np.bool_], generated: NDArray[np.bool_], weights: Floats) -> float:
     """Weigh both classes the same, whatever their counts."""
-    shares = [
-        np.average(event[rows], weights=weights[rows]) for rows in (generated, ~generated)
-    ]
+    shares = [np.average(event[rows], weights=weights[rows]) for rows in (generated, ~generated)]
     return float(np.mean(shares))
 
 

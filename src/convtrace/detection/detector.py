@@ -21,15 +21,14 @@ from convtrace.detection.calibration import Calibration, Rates, Unseen, calibrat
 from convtrace.detection.card import Card, Table
 from convtrace.detection.compact import compact
 from convtrace.detection.conditions import CONDITIONS, in_words, of_picture
+from convtrace.detection.domains import HeldOutVerdicts, domain_folds, with_auxiliary
 from convtrace.detection.guard import Guard, fit_guard
 from convtrace.detection.held_out import (
     HeldOut,
     class_scores,
-    domain_folds,
     fit_model,
     folds_by_group,
     held_out_scores,
-    with_auxiliary,
 )
 from convtrace.detection.labels import CLASSES, balanced_weights, is_generated
 from convtrace.detection.reasons import (
@@ -191,6 +190,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         What is ordinary; None where there were too few rows to tell.
     held_out_ : HeldOut or None
         The held-out scores; they are not stored, so None after loading.
+    held_out_verdicts_ : HeldOutVerdicts or None
+        Limits and probabilities of domains left out, likewise.
     card_ : Card
         What it is; replace it to add results.
     notes_ : tuple of str
@@ -357,9 +358,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         self.card_ = self._first_card(format_of[~extra], int(extra.sum()))
         return self
 
-    def _fit_members(
-        self, X: Floats, rows: _Rows, given: Floats, extra: NDArray[np.bool_]
-    ) -> None:
+    def _fit_members(self, X: Floats, rows: _Rows, given: Floats, extra: NDArray[np.bool_]) -> None:
         codes = rows.generated.astype(np.intp)
         # All that is measured, is measured on these.
         chosen = np.nonzero(~extra)[0]
@@ -375,9 +374,9 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             strata=measured.generators,
         )
         folds = with_auxiliary(inner, chosen, np.nonzero(extra)[0], rows.groups)
-        apart = domain_folds(rows.domains, rows.groups, ~extra) if rows.domains.any() else []
-        if apart:
-            _check_domains(codes, apart)
+        apart = []
+        if rows.domains.any():
+            apart = domain_folds(rows.domains, rows.groups, codes, ~extra)
         names = _classifier_names(self.recipe_.classifier)
         members, columns, unseen_columns = [], [], []
         for name in names:
@@ -427,9 +426,9 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             generators=measured.generators,
             conditions=measured.conditions,
             groups=measured.groups,
-            unseen_probabilities=None if unseen is None else found[1],
-            low=found[2],
-            high=found[3],
+        )
+        self.held_out_verdicts_: HeldOutVerdicts | None = HeldOutVerdicts(
+            found[2], found[3], None if unseen is None else found[1]
         )
 
     def _calibrations(
@@ -715,9 +714,9 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         probabilities = self._probabilities(
             scores, np.array([each.condition for each in found], dtype=str)
         )
-        likeness = [None] * len(found)
+        likeness: list[Likeness | None] = [None] * len(found)
         if self.attribution_ is not None:
-            likeness = self.attribution_.likeness(features)
+            likeness = [*self.attribution_.likeness(features)]
         return [
             self._verdict(each, float(score), float(probability), float(strange), like)
             for each, score, probability, strange, like in zip(
@@ -968,6 +967,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         if state["guard"] is not None:
             detector.guard_ = Guard.from_dict(state["guard"], models["guard"])
         detector.held_out_ = None
+        detector.held_out_verdicts_ = None
         detector.card_ = card
         detector.notes_ = notes
         return detector
@@ -996,13 +996,6 @@ def _mapped(
         rows = conditions == condition
         out[rows] = single.get(str(condition), pooled).probability(scores[rows])
     return out
-
-
-def _check_domains(codes: NDArray[np.intp], folds: list[Any]) -> None:
-    if len(folds) < 3 or any(len(np.unique(codes[train])) < 2 for train, _ in folds):
-        raise ConvtraceError(
-            "domains: give three or more, such that both classes are left whichever is left out"
-        )
 
 
 def _is_feature_table(X: Any) -> bool:

@@ -23,15 +23,7 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from convtrace.datasets import grouped_folds
 
-__all__ = [
-    "HeldOut",
-    "class_scores",
-    "domain_folds",
-    "fit_model",
-    "folds_by_group",
-    "held_out_scores",
-    "with_auxiliary",
-]
+__all__ = ["HeldOut", "class_scores", "fit_model", "folds_by_group", "held_out_scores"]
 
 # Keeps the logarithm of a forest's or a neighbours' vote of 0 or 1 finite, yet in order.
 _SOFTENING = 0.01
@@ -55,10 +47,6 @@ class HeldOut:
         In which fold each row was held out.
     generators, conditions, groups : numpy.ndarray of str, shape (n,)
         As they were given; empty strings where they were not.
-    unseen_probabilities : numpy.ndarray of float64, shape (n,), or None
-        Of models that saw nothing of the row's domain; None where no domains were given.
-    low, high : numpy.ndarray of float64, shape (n,)
-        The limits of the verdicts on each row, set without its fold.
     """
 
     generated: NDArray[np.bool_]
@@ -69,9 +57,6 @@ class HeldOut:
     generators: NDArray[np.str_]
     conditions: NDArray[np.str_]
     groups: NDArray[np.str_]
-    unseen_probabilities: NDArray[np.float64] | None
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
 
 
 def folds_by_group(
@@ -108,61 +93,6 @@ def folds_by_group(
     fewest = min(len(np.unique(groups[labels == value])) for value in np.unique(labels))
     splits = max(2, min(n_splits, fewest))
     return grouped_folds(labels, groups, n_splits=splits, seed=seed, strata=strata)
-
-
-def with_auxiliary(
-    folds: list[Fold],
-    chosen: NDArray[np.intp],
-    auxiliary: NDArray[np.intp],
-    groups: NDArray[Any],
-) -> list[Fold]:
-    """Let rows that only ever train take part in folds.
-
-    Parameters
-    ----------
-    folds : list of (train, test)
-        Of the rows that are measured: places in `chosen`.
-    chosen, auxiliary : numpy.ndarray of int
-        Which rows of the whole are measured, and which only train.
-    groups : numpy.ndarray of shape (n,)
-        Of all rows.
-
-    Returns
-    -------
-    list of (train, test)
-        Rows of the whole; an auxiliary row does not train where its group is tested.
-    """
-    found = []
-    for train, test in folds:
-        apart = ~np.isin(groups[auxiliary], groups[chosen[test]])
-        found.append((np.concatenate([chosen[train], auxiliary[apart]]), chosen[test]))
-    return found
-
-
-def domain_folds(
-    domains: NDArray[np.str_], groups: NDArray[Any], measured: NDArray[np.bool_]
-) -> list[Fold]:
-    """Leave out each domain in turn.
-
-    Parameters
-    ----------
-    domains, groups : numpy.ndarray of str, shape (n,)
-        Of all rows.
-    measured : numpy.ndarray of bool, shape (n,)
-        The rows that are tested; the others only train.
-
-    Returns
-    -------
-    list of (train, test)
-        One for each domain: what neither lies in it nor shares a group with what is tested.
-    """
-    found = []
-    for domain in np.unique(domains[measured]):
-        inside = domains == domain
-        test = np.nonzero(inside & measured)[0]
-        train = np.nonzero(~inside & ~np.isin(groups, np.unique(groups[test])))[0]
-        found.append((train, test))
-    return found
 
 
 @cache
@@ -279,9 +209,9 @@ def held_out_scores(
     Returns
     -------
     numpy.ndarray of shape (n, K), float64
-        As of `class_scores`; NaN for rows that no fold tests.
+        As of `class_scores`.
     """
-    out = np.full((len(codes), int(codes.max()) + 1), np.nan)
+    out = np.empty((len(codes), int(codes.max()) + 1))
     for train, test in folds:
         model = fit_model(make, X[train], codes[train], weights[train], n_jobs=n_jobs)
         out[test] = class_scores(model, X[test])

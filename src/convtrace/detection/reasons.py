@@ -57,8 +57,8 @@ def about_probability(
             f"{real_low} of 100 held-out real photographs."
         )
     return (
-        f"{start}, too little for a verdict: {real_high} of 100 held-out real photographs score this "
-        f"high, and {generated_low} of 100 held-out generated images this low."
+        f"{start}, too little for a verdict: {real_high} of 100 held-out real photographs score "
+        f"this high, and {generated_low} of 100 held-out generated images this low."
     )
 
 

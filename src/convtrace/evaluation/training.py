@@ -245,12 +245,11 @@ def _accuracy_cell(
     return interval(METRICS["accuracy"], generated, probability, groups)
 
 
-def _domains_left_out(
-    detector: Detector, table: FeatureTable, domains: NDArray[np.str_]
-) -> Table:
-    held_out = detector.held_out_
+def _domains_left_out(detector: Detector, table: FeatureTable, domains: NDArray[np.str_]) -> Table:
+    held_out, verdicts = detector.held_out_, detector.held_out_verdicts_
     assert held_out is not None  # noqa: S101  # set by every fit
-    scores = held_out.unseen_probabilities
+    assert verdicts is not None  # noqa: S101  # likewise
+    scores = verdicts.unseen_probabilities
     assert scores is not None  # noqa: S101  # domains were given
     reported = [name for name in _REPORTED if (table.templates == name).any()]
     rows_of: list[tuple[Any, ...]] = []
@@ -288,8 +287,7 @@ def _left_out(
     tests = [(generated & (table.generators == name)) | (~generated & fifth) for name in names]
     # In processes: boosting and the perceptron fit on one thread.
     margins = Parallel(n_jobs=n_jobs or -1)(
-        delayed(_margins_unseen)(table, extra, test, detector)
-        for test in tests
+        delayed(_margins_unseen)(table, extra, test, detector) for test in tests
     )
     rows_of: list[tuple[Any, ...]] = []
     for name, test, margin in zip(names, tests, margins, strict=True):
