@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -83,6 +84,13 @@ def table_rate(paths: list[Path], out: Path, engine: str, workers: int) -> tuple
     )  # fmt: skip
     end = time.perf_counter()
     return len(paths) / (end - begin), (len(paths) - workers) / (end - seen[0])
+
+
+def spread(values: Sequence[float], form: str) -> str:
+    """Return the median, and the least and the most, as text."""
+    numbers = (float(np.median(values)), min(values), max(values))
+    middle, least, most = (format(one, form) for one in numbers)
+    return f"{middle} ({least} to {most})"
 
 
 def tree_bytes(pid: int) -> int:
@@ -197,40 +205,53 @@ def main() -> None:
     default = Path(__file__).resolve().parents[2] / "shared" / "corpus"
     parser.add_argument("--corpus", type=Path, default=os.environ.get("CONVTRACE_CORPUS", default))
     parser.add_argument("--pictures", type=int, default=300, help="of 512x512")
+    parser.add_argument("--rounds", type=int, default=3, help="of each engine")
     parser.add_argument("--small", type=int, default=100_000)
     parser.add_argument("--listed", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=SECTIONS)
     parser.add_argument("--note", default="", help="on what else was running")
     parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--append", action="store_true", help="to what an earlier call wrote")
     options = parser.parse_args()
     traces.warm_up()
-    command = f"--sections {' '.join(options.sections)}"
-    parts = [
-        "# The batch engine, measured",
-        f"`python benchmarks/batch.py {command}` on {platform.machine()}, {os.cpu_count()} cores, "
-        f"{options.workers} workers. {options.note}".strip(),
-    ]
+    command = " ".join(["python", "benchmarks/batch.py", *sys.argv[1:]])
+    parts = [] if options.append else ["# The batch engine, measured"]
+    parts.append(
+        f"`{command}` on {platform.machine()}, {os.cpu_count()} cores, {options.workers} workers, "
+        f"Python {platform.python_version()}. {options.note}".strip()
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if {"rate", "ray"} & set(options.sections):
             paths = mosaics(Path(options.corpus), options.pictures, folder)
-            before = solver_rate(paths, options.workers)
-            whole, running = table_rate(paths, folder / "l.parquet", "local", options.workers)
-            after = solver_rate(paths, options.workers)
-            # The mean of before and after, since other work comes and goes.
-            alone = (before + after) / 2
-            rows = [
-                ["solver alone, pixels in memory", f"{alone:.2f}", "", ""],
-                ["local, JPEG files to Parquet", f"{running:.2f}", f"{running / alone:.0%}",
-                 f"{whole:.2f}"],
-            ]  # fmt: skip
+            names = ["local", *(["ray"] if "ray" in options.sections else [])]
+            alone = [solver_rate(paths, options.workers)]
+            found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
+            for _ in range(options.rounds):
+                for engine in names:
+                    out = folder / f"{engine}.parquet"
+                    whole, running = table_rate(paths, out, engine, options.workers)
+                    alone.append(solver_rate(paths, options.workers))
+                    # Beside the solver just before and just after: other work comes and goes.
+                    found[engine].append((running, running / np.mean(alone[-2:]), whole))
+            rows = [["solver alone, pixels in memory", spread(alone, ".2f"), "", ""]]
+            for engine, each in found.items():
+                running, share, whole = zip(*each, strict=True)
+                rows.append(
+                    [f"{engine}, JPEG files to Parquet", spread(running, ".2f"),
+                     spread(share, ".0%"), spread(whole, ".2f")]
+                )  # fmt: skip
             if "ray" in options.sections:
-                one, two = table_rate(paths, folder / "r.parquet", "ray", options.workers)
-                rows.append(["ray, the same", f"{two:.2f}", f"{two / alone:.0%}", f"{one:.2f}"])
+                shares = [
+                    one[1] / other[1]
+                    for one, other in zip(found["ray"], found["local"], strict=True)
+                ]
+                rows.append(["ray beside local", "", spread(shares, ".0%"), ""])
             parts += [
-                f"## {options.pictures} JPEG pictures of 512x512, N=5, RGB\n\nThe solver alone "
-                f"did {before:.2f} a second before and {after:.2f} after.",
+                f"## {options.pictures} JPEG pictures of 512x512, N=5, RGB\n\nMedians of "
+                f"{options.rounds} rounds, least and most; each beside the solver alone just "
+                "before and just after.",
                 table(["what", "pictures a second", "of the solver", "with the start"], rows),
             ]
     if "many" in options.sections:
@@ -252,7 +273,8 @@ def main() -> None:
     print(text)
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(text + "\n")
+        with options.output.open("a" if options.append else "w", encoding="utf-8") as out:
+            out.write(("\n" if options.append else "") + text + "\n")
 
 
 if __name__ == "__main__":
