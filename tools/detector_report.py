@@ -60,9 +60,7 @@ domains that miss it.
 """
 
 
-def _auc(
-    features: NDArray[np.float32], extra: NDArray[np.float32] | None
-) -> tuple[float, ...]:
+def _auc(features: NDArray[np.float32], extra: NDArray[np.float32] | None) -> tuple[float, ...]:
     """Return the mean AUC over the domains for each degradation."""
     table, simulated = bundled_table(), simulated_table()
     domains = domains_of(table.subsets)
@@ -98,7 +96,9 @@ def ablation() -> Table:
         label = "all" if len(names) > 1 else names[0]
         extra = simulated.features[:, columns]
         rows.append((label, int(columns.sum()), *_auc(table.features[:, columns], None)))
-        rows.append((f"{label}, simulated", int(columns.sum()), *_auc(table.features[:, columns], extra)))
+        rows.append(
+            (f"{label}, simulated", int(columns.sum()), *_auc(table.features[:, columns], extra))
+        )
         print(rows[-2], rows[-1], file=sys.stderr, flush=True)
     return Table("", ("trained on", "numbers", *REPORTED), tuple(rows), "")
 

@@ -31,6 +31,7 @@ from convtrace.detection.held_out import (
     held_out_scores,
 )
 from convtrace.detection.labels import CLASSES, balanced_weights, is_generated
+from convtrace.detection.ranks import ranked_first
 from convtrace.detection.reasons import (
     about_compression,
     about_generator,
@@ -85,7 +86,8 @@ class Member:
         -------
         numpy.ndarray of shape (n,), float64
         """
-        return self.slope * _margin(class_scores(self.model, X)) + self.intercept
+        model, ready = ranked_first(self.model, X)
+        return self.slope * _margin(class_scores(model, ready)) + self.intercept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
