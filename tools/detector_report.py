@@ -54,7 +54,7 @@ LIMITS = """
 What limits it: of a domain left out, the photographs differ from those of training as much as the
 images do. The compressed video frames (FaceForensics++, of which only the face is made) are told
 from their originals hardly better than by chance, and images of StyleGAN from photographs of FFHQ
-no better in JPEG when neither was trained on. Where a bar of 0.80 or 0.92 is missed it is these
+badly when neither was trained on. Where a bar of 0.80 or 0.92 is missed it is these
 domains that miss it.
 
 """
