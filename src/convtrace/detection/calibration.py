@@ -273,7 +273,7 @@ def error_rate_limits(
     >>> low, high = error_rate_limits(real, generated)
     >>> round(low, 2), round(high, 2)
     (0.43, 0.59)
-    >>> error_rate_limits(real / 2, generated)
+    >>> error_rate_limits(real / 2, 0.5 + generated / 2)
     (0.5, 0.5)
     """
     Rates(false_positive_rate, miss_rate)
