@@ -36,10 +36,11 @@ A picture is measured by three descriptors: its convolutional traces of kernel s
 on the central 256x256 pixels, the co-occurrences of its rounded differences on the central
 512x512, and its radial spectrum. Linear discriminants and a small perceptron score them; the mean
 of their log-odds becomes a probability for each class of compression. The limits of the verdicts
-are those of split conformal prediction for each class and compression: of held-out photographs
-no more than 1 in 100 is called generated, of held-out images no more than 5 in 100 real; and of
-pictures from a domain that was left out of training no more than 5 and 10 in 100. What lies
-between is unsure, and so is a picture unlike all training rows. A generator is named where the
+are those of split conformal prediction for each class and compression, set so that of held-out
+photographs 1 in 100 is called generated and of held-out images 5 in 100 real, or of pictures from
+a domain that was left out of training 5 and 10 in 100, whichever is wider; the table of verdicts
+says how that holds on pictures that had no part in the limits. What lies between is unsure, and so
+is a picture unlike all training rows. A generator is named where the
 probability and the distance to its images allow it; otherwise it is unknown.
 
 ## What each part is worth
@@ -52,10 +53,9 @@ linear discriminants alone. Simulated generators are photographs that went throu
 
 LIMITS = """
 What limits it: of a domain left out, the photographs differ from those of training as much as the
-images do. The compressed video frames (FaceForensics++, of which only the face is made) are told
-from their originals hardly better than by chance, and images of StyleGAN from photographs of FFHQ
-badly when neither was trained on. Where a bar of 0.80 or 0.92 is missed it is these
-domains that miss it.
+images do. The worst are the compressed video frames (FaceForensics++, of which only the face is
+made), told from their originals hardly better than by chance; in JPEG no domain comes near what it
+has without (the table of domains left out, below).
 
 """
 

@@ -33,7 +33,9 @@ def test_it_tells_unseen_rows_apart(rows: Any, recipe: str) -> None:
     detector = fit(rows, recipe, attribution=False, false_positive_rate=0.05)
     rng = np.random.default_rng(9)
     far = np.concatenate([rng.normal(size=(50, 8)), rng.normal(size=(50, 8))])
-    far[50:, :4] += 2.5
+    # As the generated rows of training; farther out the guard would keep silent.
+    far[50:, :4] += 1.2
+    far[50:, 4] += 3.0
     probabilities = detector.predict_proba(far)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
     assert detector.classes_.tolist() == ["real", "generated"]
@@ -41,7 +43,7 @@ def test_it_tells_unseen_rows_apart(rows: Any, recipe: str) -> None:
     labels = detector.predict(far)
     assert set(labels) <= {"real", "generated", "unsure"}
     assert np.mean(labels[:50] == "generated") < 0.15
-    assert np.mean(labels[50:] == "generated") > 0.5
+    assert np.mean(labels[50:] == "generated") > 0.7
     assert len(detector.members_) == recipe.count("+") + 1
 
 

@@ -13,6 +13,7 @@ from convtrace.detection import Detector, Recipe, bundled
 from convtrace.errors import DatasetError
 from convtrace.evaluation import (
     BUNDLED,
+    FeatureTable,
     bundled_table,
     measure,
     read_table,
@@ -20,6 +21,8 @@ from convtrace.evaluation import (
     train,
     write_table,
 )
+from convtrace.evaluation.bundled_table import domains_of, simulated_table
+from convtrace.evaluation.training import train_on_table
 
 RECIPE = Recipe(
     name="small",
@@ -90,6 +93,72 @@ def test_packaged_table_is_what_the_bundled_detector_was_trained_on():
     card = bundled().card_
     assert card.training["rows"] == len(table)
     assert bundled().n_features_in_ == table.features.shape[1]
+
+
+def test_simulated_rows_belong_to_photographs_and_are_only_trained_on():
+    """A copy of a photograph must never train where the photograph is tested."""
+    table, simulated = bundled_table(), simulated_table()
+    real = table.labels == "real"
+    subset_of = dict(zip(table.groups[real].tolist(), table.subsets[real].tolist(), strict=True))
+    assert set(simulated.labels.tolist()) == {"fake"}
+    assert [subset_of[group] for group in simulated.groups.tolist()] == simulated.subsets.tolist()
+    assert simulated.names.tolist() == table.names.tolist()
+    assert bundled().card_.training["auxiliary_rows"] == len(simulated)
+    domain = dict(zip(table.groups.tolist(), domains_of(table.subsets).tolist(), strict=True))
+    for group, of in zip(table.groups.tolist(), domains_of(table.subsets).tolist(), strict=True):
+        assert domain[group] == of
+    with pytest.raises(DatasetError, match="my-set"):
+        domains_of(np.array(["my-set"]))
+
+
+def test_verdicts_are_counted_by_limits_that_had_no_part_of_them():
+    count, simulated = 1200, 120
+    rng = np.random.default_rng(0)
+    fake = np.arange(count + simulated) % 2 == 1
+    fake[count:] = True
+    groups = np.array([f"{index // 4:08x}" for index in range(count)])
+    groups = np.concatenate([groups, groups[:simulated]])
+    domains = np.array([f"domain {int(group, 16) % 4}" for group in groups[:count]])
+    table = FeatureTable(
+        (rng.normal(size=(count + simulated, 6)) + 1.5 * fake[:, None]).astype(np.float32),
+        np.array([f"x{index}" for index in range(6)]),
+        picture=np.arange(count + simulated).astype(str),
+        labels=np.where(fake, "fake", "real"),
+        generators=np.where(fake, "one", ""),
+        groups=groups,
+        subsets=np.concatenate(
+            [np.char.add(domains, fake[:count].astype(str)), groups[:simulated]]
+        ),
+        formats=np.full(count + simulated, "PNG"),
+        templates=np.full(count + simulated, "none"),
+        degradations=np.full(count + simulated, "none"),
+        conditions=np.full(count + simulated, "lossless"),
+    )
+    rows = np.arange(count)
+    detector = train_on_table(
+        table.select(rows),
+        RECIPE,
+        domains=domains,
+        simulated=table.select(np.arange(count, count + simulated)),
+    )
+    found = {each.title: each for each in detector.card_.results}[
+        "Verdicts by part of the data set"
+    ]
+    counts = {(row[0], row[1]): row for row in found.rows}
+    assert counts["all", "real"][2] == counts["all", "generated"][2] == count // 2
+    assert counts["all", "real"][3] < 0.03
+    assert counts["all", "generated"][3] < 0.08
+    folds = [row for row in found.rows if row[0].startswith("fold")]
+    assert sum(row[2] for row in folds) == count // 2
+    assert np.average([r[3] for r in folds], weights=[r[2] for r in folds]) == pytest.approx(
+        counts["all", "real"][3]
+    )
+    held_out, verdicts = detector.held_out_, detector.held_out_verdicts_
+    assert len(held_out.generated) == count
+    real = ~held_out.generated
+    wrong = held_out.probabilities[real] >= verdicts.high[real]
+    assert counts["all", "real"][3] == pytest.approx(wrong.mean())
+    assert len(np.unique(verdicts.high)) > 1  # each fold by the others
 
 
 def test_packaged_table_is_what_the_pictures_give(corpus):

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from convtrace import descriptors
 from convtrace.datasets import Dataset
-from convtrace.detection import Detector, Recipe, Table, classifiers
+from convtrace.detection import Detector, HeldOut, Recipe, Table, classifiers
+from convtrace.detection.domains import HeldOutVerdicts
 from convtrace.detection.held_out import fit_model
 from convtrace.detection.labels import balanced_weights
 from convtrace.errors import DatasetError
@@ -151,8 +152,8 @@ def train_on_table(
     domains : ndarray of str, shape (n,), optional
         See `convtrace.detection.Detector.fit`.
     simulated : FeatureTable, optional
-        Rows of simulated generators, to train on only; their sets are those of the photographs
-        that they were made from.
+        Rows of simulated generators, to train on only; each has the group, and so the domain, of
+        the photograph that it was made from.
 
     Returns
     -------
@@ -170,6 +171,9 @@ def train_on_table(
     )
     extra = table.select(np.zeros(0, dtype=int)) if simulated is None else simulated
     count = len(table)
+    if domains is not None:
+        place = dict(zip(table.groups.tolist(), domains.tolist(), strict=True))
+        domains = np.concatenate([domains, [place[group] for group in extra.groups.tolist()]])
     detector.fit(
         np.concatenate([table.features, extra.features]).astype(np.float64),
         np.concatenate([table.labels, extra.labels]),
@@ -178,12 +182,15 @@ def train_on_table(
         generators=np.concatenate([table.generators, np.full(len(extra), "")]),
         conditions=np.concatenate([table.conditions, extra.conditions]),
         formats=np.concatenate([table.formats, extra.formats]),
-        domains=None if domains is None else np.concatenate([domains, domains_of(extra.subsets)]),
+        domains=domains,
         auxiliary=np.arange(count + len(extra)) >= count,
     )
     tables = [*detector.card_.results, *_cross_validated(detector, table)]
     if domains is not None:
-        tables.append(_domains_left_out(detector, table, domains))
+        tables += [
+            _domains_left_out(detector, table, domains[:count]),
+            _verdicts(detector, table),
+        ]
     if leave_out:
         tables.append(_left_out(table, extra, detector, n_jobs))
     detector.card_ = replace(detector.card_, results=tuple(tables), limits=_LIMITS)
@@ -246,9 +253,7 @@ def _accuracy_cell(
 
 
 def _domains_left_out(detector: Detector, table: FeatureTable, domains: NDArray[np.str_]) -> Table:
-    held_out, verdicts = detector.held_out_, detector.held_out_verdicts_
-    assert held_out is not None  # noqa: S101  # set by every fit
-    assert verdicts is not None  # noqa: S101  # likewise
+    held_out, verdicts = _held_out(detector)
     scores = verdicts.unseen_probabilities
     assert scores is not None  # noqa: S101  # domains were given
     reported = [name for name in _REPORTED if (table.templates == name).any()]
@@ -261,17 +266,71 @@ def _domains_left_out(detector: Detector, table: FeatureTable, domains: NDArray[
                 interval(METRICS["AUC"], held_out.generated[rows], scores[rows], table.groups[rows])
             )
         rows_of.append(tuple(cells))
-    means = [
-        float(np.mean([row[2 + place][0] for row in rows_of])) for place in range(len(reported))
-    ]
-    rows_of.append(("mean", sum(row[1] for row in rows_of), *means))
     return Table(
         "AUC on domains left out entirely",
         ("domain", "pictures", *reported),
-        tuple(rows_of),
-        "The model saw no photograph and no image of the domain: other cameras, other subjects "
-        "and other generators at once. The nearest to what a picture from elsewhere will meet.",
+        (*rows_of, _mean_row(rows_of)),
+        "The classifiers saw no photograph and no image of the domain: other cameras, other "
+        "subjects and other generators at once. The nearest to what a picture from elsewhere will "
+        "meet. The decoders of simulated generators were trained on photographs of all domains.",
     )
+
+
+def _verdicts(detector: Detector, table: FeatureTable) -> Table:
+    """Count the verdicts on each part, by limits that its rows had no part in."""
+    held_out, verdicts = _held_out(detector)
+    foreign = verdicts.unseen_probabilities
+    assert foreign is not None  # noqa: S101  # domains were given
+
+    def shares(rows: NDArray[np.bool_]) -> tuple[float, ...]:
+        found = []
+        for probabilities in (held_out.probabilities, foreign):
+            called_generated = probabilities[rows] >= verdicts.high[rows]
+            called_real = ~called_generated & (probabilities[rows] <= verdicts.low[rows])
+            wrong = np.where(held_out.generated[rows], called_real, called_generated)
+            found += [float(wrong.mean()), float((~called_generated & ~called_real).mean())]
+        return tuple(found)
+
+    real = ~held_out.generated
+    rows_of: list[tuple[Any, ...]] = []
+    for subset in sorted(set(table.subsets.tolist())):
+        rows = table.subsets == subset
+        kind = "generated" if held_out.generated[rows].all() else "real"
+        rows_of.append((subset, kind, int(rows.sum()), *shares(rows)))
+    for number in np.unique(held_out.folds):
+        rows = real & (held_out.folds == number)
+        rows_of.append((f"fold {number + 1}", "real", int(rows.sum()), *shares(rows)))
+    for kind, rows in (("real", real), ("generated", held_out.generated)):
+        rows_of.append(("all", kind, int(rows.sum()), *shares(rows)))
+    return Table(
+        "Verdicts by part of the data set",
+        (
+            "part of the data set",
+            "truth",
+            "rows",
+            "wrong",
+            "unsure",
+            "wrong, domain left out",
+            "unsure, domain left out",
+        ),
+        tuple(rows_of),
+        "All degradations. The limits are those of the other folds, so that no row had a part in "
+        "its own; pictures unlike all training rows, which are unsure, are not taken out.",
+    )
+
+
+def _held_out(detector: Detector) -> tuple[HeldOut, HeldOutVerdicts]:
+    held_out, verdicts = detector.held_out_, detector.held_out_verdicts_
+    assert held_out is not None  # noqa: S101  # set by every fit
+    assert verdicts is not None  # noqa: S101  # likewise
+    return held_out, verdicts
+
+
+def _mean_row(rows_of: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Return the last row of a table of intervals: all pictures, and the mean of each column."""
+    columns = list(zip(*rows_of, strict=True))
+    means = [float(np.mean([cell[0] for cell in column])) for column in columns[2:]]
+    return ("mean", sum(columns[1]), *means)
 
 
 def _left_out(
@@ -298,14 +357,10 @@ def _left_out(
             truth = generated[test][rows]
             cells.append(interval(METRICS["AUC"], truth, margin[rows], table.groups[test][rows]))
         rows_of.append(tuple(cells))
-    means = [
-        float(np.mean([row[2 + place][0] for row in rows_of])) for place in range(len(reported))
-    ]
-    rows_of.append(("mean", sum(row[1] for row in rows_of), *means))
     return Table(
         "AUC on generators left out entirely",
         ("generator", "pictures", *reported),
-        tuple(rows_of),
+        (*rows_of, _mean_row(rows_of)),
         "The model saw no picture of this generator, nor of the groups of the test pictures. "
         "Against the fifth of the real photographs that it did not see either.",
     )
