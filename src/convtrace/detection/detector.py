@@ -1083,7 +1083,7 @@ def _held_out_tables(
                 for name, each in rows
             ),
             f"{note} Balanced accuracy is at a probability of 0.5; the other shares are of "
-            "verdicts, and what they leave is unsure.",
+            "verdicts, by limits set on these same rows, and what they leave is unsure.",
         )
     ]
     if "unseen_auc" in pooled.measured:
@@ -1104,7 +1104,7 @@ def _held_out_tables(
                     for name, each in rows
                 ),
                 "Scores of models that saw no camera, subject or generator of the picture's "
-                "domain. The limits of the verdicts are set by these scores too.",
+                "domain; the limits of the verdicts are set on these rows too.",
             )
         )
     if attribution is not None:
