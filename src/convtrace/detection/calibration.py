@@ -8,8 +8,8 @@ reach, "real" down to the one that at most 5% of generated images fall to, and i
 worth, a further picture of the same kind is called the other no more often than that.
 
 Pictures of the same kind are the promise's limit, and it is for rows that do not hang together,
-so that several rows of one picture make it an approximate one. Where scores of pictures from domains
-that no model saw are given, neither limit may be passed by more than a stated share of
+so that several rows of one picture make it an approximate one. Where scores of pictures from
+domains that no model saw are given, neither limit may be passed by more than a stated share of
 those either.
 
 References
