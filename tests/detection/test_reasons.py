@@ -29,7 +29,7 @@ def test_the_counts_are_those_of_the_held_out_scores(calibration: Calibration) -
     assert "77 of 100 held-out generated images" in high
     low = about_probability("real", 0.07, -0.08, calibration)
     assert "10 of 100 held-out generated images score this low" in low
-    assert "too little for a verdict" in about_probability("unsure", 0.5, 0.0, calibration)
+    assert "gives no verdict" in about_probability("unsure", 0.5, 0.0, calibration)
 
 
 def test_none_and_all_are_never_claimed(calibration: Calibration) -> None:

@@ -57,7 +57,7 @@ def about_probability(
             f"{real_low} of 100 held-out real photographs."
         )
     return (
-        f"{start}, too little for a verdict: {real_high} of 100 held-out real photographs score "
+        f"{start}, which gives no verdict: {real_high} of 100 held-out real photographs score "
         f"this high, and {generated_low} of 100 held-out generated images this low."
     )
 
