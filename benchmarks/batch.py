@@ -268,7 +268,8 @@ def main() -> None:
             "## Start of a resumed run, from a Parquet list",
             table(["listed", "kept", "measured", "seconds to begin", "GiB at most"], [row]),
         ]
-    parts.append(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB at most.")
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    parts.append(f"The process of the benchmark itself: {most:.2f} GiB at most.")
     text = "\n\n".join(parts)
     print(text)
     if options.output:

@@ -126,6 +126,22 @@ def test_xmp_of_every_container(kind):
     assert found["XMP", "GPS position"] == ("present", "place")
 
 
+def test_no_coordinate_of_xmp_is_repeated_wherever_it_stands():
+    """IPTC's places hold coordinates of their own; a direction or a height is of a place too."""
+    place = (
+        b"<Iptc4xmpExt:LocationShown><rdf:Bag><rdf:li rdf:parseType='Resource'>"
+        b"<exif:GPSLatitude>12,34.5N</exif:GPSLatitude>"
+        b"<exif:GPSLongitude>67,8E</exif:GPSLongitude></rdf:li></rdf:Bag>"
+        b"</Iptc4xmpExt:LocationShown><exif:GPSDestLatitude>43,21N</exif:GPSDestLatitude>"
+    )
+    packet = XMP.replace(b' exif:GPSLatitude="52,30N"', b"")
+    packet = packet.replace(b"<dc:creator>", place + b"<dc:creator>")
+    found = provenance_of(encoded("JPEG", xmp=packet), "JPEG")
+    assert [one.name for one in found.of_kind("place")] == ["GPS position"]
+    assert not [one for one in found.statements if "GPS" in one.name and one.kind != "place"]
+    assert "A. Person" in [one.value for one in found.statements]
+
+
 def test_every_digital_source_type_has_words_and_a_kind():
     for code, (words, kind) in SOURCE_TYPES.items():
         data = encoded("JPEG", xmp=XMP.replace(b"trainedAlgorithmicMedia", code.encode()))
@@ -292,6 +308,25 @@ def test_limits():
     assert many.statements[-1].value == "only the first 300 statements are listed"
     long = provenance_of(png(*[(b"tEXt", b"k\0" + b"v" * 1999)] * 100), "PNG")
     assert long.statements[-1].value == "only the first 10 statements are listed"
+
+
+def test_many_entries_of_the_same_bytes_and_many_blocks_that_unpack_are_not_all_read():
+    """Each alone is within the limits; all of them would be minutes of work from a small file."""
+    count, size = 400, 3 << 20
+    start = 8 + 2 + 12 * count + 4
+    entry = struct.pack("<HHII", 0x010E, 2, size, start)
+    tiff = b"II*\0" + struct.pack("<IH", 8, count) + entry * count + bytes(4) + b"\xff" * size
+    for data, kind in ((png((b"eXIf", tiff)), "PNG"), (tiff, "TIFF")):
+        found = provenance_of(data, kind).statements
+        assert [one.kind for one in found][-1] == "damage"
+        assert "values are more than" in found[-1].value
+        assert len([one for one in found if one.kind != "damage"]) == 5
+
+    silent = zlib.compress(b"<a>" + b" " * (3 << 20) + b"</a>")
+    bombs = png(*[(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + silent)] * 50)
+    (found,) = provenance_of(bombs, "PNG").statements
+    assert found.kind == "damage"
+    assert "16,777,216 bytes" in found.value
 
 
 def test_damage_is_told_and_does_not_stop_the_rest():

@@ -14,8 +14,9 @@ import convtrace
 from convtrace.datasets import examples
 from convtrace.detection import bundled
 from convtrace.errors import ImageError
-from convtrace.report import explain
+from convtrace.report import explain, render_html
 from convtrace.report.windows import WINDOW
+from convtrace.report.writing import write_report
 
 from .conftest import encoded, scene
 
@@ -121,14 +122,18 @@ def test_a_grey_picture_and_another_lossy_format():
     assert webp.compared_with == "lossless"
 
 
-def test_a_picture_that_was_read_is_explained_as_its_file(photograph):
+def test_a_picture_that_was_read_is_explained_as_its_file(photograph, tmp_path):
     path = examples.pictures()[0].path
     again = explain(convtrace.read(path), most_windows=6)
     assert again.name == photograph.name
     assert again.verdict.probability == photograph.verdict.probability
     assert again.facts == photograph.facts
-    # It was read without.
-    assert not again.provenance.statements
+    # It was read without; the report must not say that the file says nothing.
+    assert again.provenance is None
+    assert again.to_dict()["verdict"]["provenance"] is None
+    assert "It was not read" in render_html(again)
+    assert "the file has no EXIF" not in render_html(again)
+    write_report(again, tmp_path / "r.pdf")
 
 
 def test_a_bad_picture_is_one_clear_error(tmp_path):

@@ -272,13 +272,14 @@ def _facts(e: Explanation, number: int) -> Figure:
             f"{e.jpeg.subsampling}, {'progressive' if e.jpeg.progressive else 'sequential'}."
         )
     sheet.text("What the file says of itself", size=11, weight="bold")
-    if not e.provenance.statements:
-        sheet.text("Nothing.")
-    for sentence in e.provenance.summary:
+    statements = () if e.provenance is None else e.provenance.statements
+    if not statements:
+        sheet.text("It was not read." if e.provenance is None else "Nothing.")
+    for sentence in () if e.provenance is None else e.provenance.summary:
         sheet.text(f"-  {shown(sentence, most=300)}", size=8.5, gap=0.002)
     lines = [
         f"{one.source}, {one.name}: {shown(' '.join(one.value.split()), most=180)}"
-        for one in e.provenance.statements
+        for one in statements
     ]
     room = 12
     for line in lines[:room]:

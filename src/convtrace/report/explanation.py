@@ -21,7 +21,6 @@ from convtrace.detection import Calibration, Detector, Verdict, bundled, current
 from convtrace.detection.conditions import in_words, of_picture
 from convtrace.errors import ImageError, TraceError
 from convtrace.image import JpegFacts, Limits, Picture, Provenance, read
-from convtrace.image.provenance import NO_PROVENANCE
 from convtrace.report import pictures
 from convtrace.report.references import (
     CHANNELS,
@@ -127,8 +126,8 @@ class Explanation:
     map_box, windows, jpeg, facts, settings, model, versions, created
         What the map covers (left, top, width, height); verdicts of windows; compression;
         name, size and hash; how to repeat it.
-    provenance : Provenance
-        What the file says of its origin.
+    provenance : Provenance or None
+        What the file says of its origin; None where it was not read, and for arrays.
     preview_jpeg, overlay_png, map_png : bytes
         The picture, small and upright; the windowed verdicts, transparent, to be laid over
         it; the posterior map (white: predicted by the neighbours), the stored way up.
@@ -153,7 +152,7 @@ class Explanation:
     map_box: tuple[int, int, int, int]
     windows: Windows
     jpeg: JpegFacts | None
-    provenance: Provenance
+    provenance: Provenance | None
     facts: Mapping[str, Any]
     settings: Mapping[str, Any]
     model: Mapping[str, Any]
@@ -273,7 +272,7 @@ class Explanation:
                     "value": each.value,
                     "telling": each.kind == "generator",
                 }
-                for each in self.provenance.statements
+                for each in (() if self.provenance is None else self.provenance.statements)
             ],
             "model": dict(self.model),
             "settings": dict(self.settings),
@@ -297,7 +296,7 @@ def explain(
     Parameters
     ----------
     source : str, os.PathLike, bytes or Picture
-        A file, an encoded picture, or one that was read with its provenance.
+        A file, an encoded picture, or one that was read, best with its provenance.
     detector : Detector, optional
         What judges; the bundled one by default.
     name : str, optional
@@ -319,7 +318,6 @@ def explain(
         Where the picture cannot be read, or is too small to be measured.
     """
     picture = read(source, limits=limits, provenance=True)
-    provenance = picture.provenance or NO_PROVENANCE
     title = shown(Path(picture.name).name if name is None else name)
     detector = bundled() if detector is None else detector
     condition = of_picture(picture)
@@ -336,7 +334,7 @@ def explain(
     compared_with, reference = references().condition(condition)
     return Explanation(
         name=title,
-        verdict=replace(verdict, path=title, provenance=provenance),
+        verdict=replace(verdict, path=title, provenance=picture.provenance),
         calibration=detector.calibration_for(condition),
         condition_has_own_scale=detector.calibration_for(condition) is not detector.calibration_,
         condition=condition,
@@ -354,7 +352,7 @@ def explain(
         map_box=drawn.map_box,
         windows=windows,
         jpeg=picture.jpeg,
-        provenance=provenance,
+        provenance=picture.provenance,
         facts=_facts(picture, title),
         settings={
             "kernel_size": KERNEL_SIZE,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from convtrace.image.provenance.reading import provenance_of
 from convtrace.image.provenance.record import (
     KINDS,
-    NO_PROVENANCE,
     Credentials,
     Provenance,
     Statement,
@@ -14,7 +13,6 @@ from convtrace.image.provenance.record import (
 
 __all__ = [
     "KINDS",
-    "NO_PROVENANCE",
     "Credentials",
     "Provenance",
     "Statement",

@@ -25,6 +25,8 @@ __all__ = ["Entry", "entries", "in_statements", "inner_blocks"]
 
 _MOST_ENTRIES = 400
 _MOST_BYTES = 4 << 20
+# Of all values together: any number of entries may point at the same bytes.
+_MOST_BYTES_IN_ALL = 16 << 20
 _MOST_NUMBERS = 16
 
 # Of the field types of TIFF: struct's letter, and bytes each.
@@ -103,7 +105,7 @@ def entries(data: bytes) -> Iterator[Entry]:
     Raises
     ------
     MetadataError
-        Where there is no such structure, or it is cut short.
+        Where there is no such structure, it is cut short, or its values are more than 16 MiB.
     """
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None or len(data) < 8:
@@ -131,6 +133,7 @@ class _Reader:
     def __init__(self, data: bytes, order: str, *, big: bool) -> None:
         self._data = data
         self._order = order
+        self._left = _MOST_BYTES_IN_ALL
         self.big = big
 
     def unpack(self, form: str, at: int) -> tuple[int, ...]:
@@ -167,6 +170,9 @@ class _Reader:
         raw = self._data[at : at + size]
         if len(raw) < size:
             return None
+        self._left -= size
+        if self._left < 0:
+            raise MetadataError(f"its values are more than {_MOST_BYTES_IN_ALL:,} bytes")
         if kind == _TEXT:
             return raw.partition(b"\0")[0].decode("utf-8", "replace")
         # Byte values of more than a few numbers are text or blocks.

@@ -14,6 +14,8 @@ __all__ = ["provenance_of"]
 _MOST_STATEMENTS = 300
 # Of all together: a verdict goes to logs, tables and browsers.
 _MOST_CHARACTERS = 20_000
+# Of all blocks, unpacked: a file of 50 MB can hold thousands that unpack to 4 MiB each.
+_MOST_BYTES = 16 << 20
 
 
 def provenance_of(data: bytes, format: str) -> Provenance:
@@ -37,8 +39,8 @@ def provenance_of(data: bytes, format: str) -> Provenance:
 
     Notes
     -----
-    No block of more than 4 MiB is read, no text unpacked to more, and at most 300 statements
-    of 20,000 characters in all are made.
+    No block of more than 4 MiB is read, no text unpacked to more, nothing beyond 16 MiB of all
+    blocks together, and at most 300 statements of 20,000 characters in all are made.
 
     Examples
     --------
@@ -52,7 +54,13 @@ def provenance_of(data: bytes, format: str) -> Provenance:
     """
     statements: list[Statement] = []
     manifest: Credentials | None = None
+    left = _MOST_BYTES
     for block in _all_blocks(data, format):
+        left -= len(block.data) if block.kind != "tiff" else 0  # of these the values are counted
+        if left < 0:
+            words = f"what is beyond {_MOST_BYTES:,} bytes of it is not read"
+            statements.append(Statement("file", "metadata", words, "damage"))
+            break
         found: list[Statement] = []
         if block.kind != "c2pa":
             found = list(islice(_statements(block), _MOST_STATEMENTS + 1))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["KINDS", "NO_PROVENANCE", "Credentials", "Provenance", "Statement", "fit_to_read"]
+__all__ = ["KINDS", "Credentials", "Provenance", "Statement", "fit_to_read"]
 
 KINDS: Final = ("generator", "camera", "software", "time", "place", "rights", "damage", "other")
 """What a statement is about."""
@@ -205,10 +205,6 @@ class Provenance:
             yield "The file holds the place where it was made."
         if self.of_kind("damage"):
             yield "Some of its metadata are damaged or too large, and were not read to the end."
-
-
-NO_PROVENANCE: Final = Provenance()
-"""That of a file, or of an array, that says nothing."""
 
 
 def _of_credentials(found: Credentials) -> str:

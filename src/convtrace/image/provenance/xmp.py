@@ -65,7 +65,7 @@ _KINDS: Final = {
 }
 # Previews and masks in text, and what is said better by the EXIF beside it.
 _PASSED_OVER = ("xmp:Thumbnails", "xmpGImg:", "crs:", "photoshop:DocumentAncestors", "GCamera:")
-_PLACES = ("exif:GPSLatitude", "exif:GPSLongitude")
+_PLACES = ("exif:GPSLatitude", "exif:GPSLongitude")  # on their own, or of a place that is shown
 
 SOURCE_TYPES: Final = {
     "digitalCapture": ("captured by a camera", "camera"),
@@ -205,8 +205,10 @@ def in_statements(packet: bytes) -> Iterator[Statement]:
     for name, value in properties(packet):
         if name.startswith(_PASSED_OVER):
             continue
-        if name in _PLACES:
-            if not has_place:
+        last = name.rpartition("/")[2]
+        if last.startswith("exif:GPS"):
+            # Where somebody was is not repeated in every report.
+            if last in _PLACES and not has_place:
                 has_place = True
                 yield Statement("XMP", "GPS position", "present", "place")
             continue
