@@ -15,6 +15,7 @@ from PIL import Image
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_limits
 
 from convtrace.descriptors import UnknownNameError
 from convtrace.detection import Detector, classifiers, recipes
@@ -86,6 +87,19 @@ def test_domains_left_out_widen_the_limits_and_auxiliary_rows_are_not_measured(
     assert helped.card_.training["auxiliary_rows"] == (rows.y == "fake").sum()
     with pytest.raises(ConvtraceError, match="three or more"):
         Detector("lda").fit(rows.X, rows.y, domains=np.where(np.arange(count) % 2, "a", "b"))
+
+
+def test_the_number_of_threads_does_not_matter() -> None:
+    """Sums that are rounded otherwise would grow into another perceptron."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 1085))  # no multiple of what a processor adds at once
+    y = np.where(X[:, 0] > 0, "fake", "real")
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads, user_api="blas"):
+            fitted = Detector("multilayer-perceptron", n_splits=2, attribution=False).fit(X, y)
+        found.append(fitted.decision_function(X))
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 def test_a_picture_unlike_all_that_was_trained_on_is_unsure(fitted: Detector, rows: Any) -> None:

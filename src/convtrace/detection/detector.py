@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from convtrace import descriptors
 from convtrace.descriptors import Description
@@ -353,7 +354,10 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             condition_of,
             domain_of,
         )
-        self._fit_members(features, rows, given, extra)
+        # With another number of threads sums are rounded otherwise, and a perceptron becomes
+        # another one.
+        with threadpool_limits(limits=1, user_api="blas"):
+            self._fit_members(features, rows, given, extra)
         self.attribution_ = self._fit_attribution(
             features[~extra], generated[~extra], generator_of[~extra], group_of[~extra]
         )
