@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -228,6 +230,29 @@ def test_reproduce_writes_the_story_and_the_second_time_finds_it(tmp_path):
     assert "## Faces and other subjects" in story
     assert "| 93% on FACEAPP | no data |" in story
     assert len(list((tmp_path / "kept").rglob("*.json"))) == 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
+def test_reproduce_interrupted_at_work_ends_quietly(tmp_path):
+    command = [sys.executable, "-m", "convtrace", "reproduce", "all-generators", "--workers", "2",
+               "-o", str(tmp_path / "out")]  # fmt: skip
+    environment = {**os.environ, "CONVTRACE_CACHE": str(tmp_path / "kept")}
+    # As from a terminal: the workers get the signal, too.
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    ) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        ending = time.monotonic() + 120
+        # Two workers and the tracker of their resources, which complains of what is left.
+        while len(children.read_text().split()) < 3:
+            assert process.poll() is None
+            assert time.monotonic() < ending
+            time.sleep(0.1)
+        time.sleep(1)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said == "interrupted\n"
 
 
 def test_reproduce_lists_experiments_and_suggests_a_name(tmp_path):

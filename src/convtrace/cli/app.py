@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from typing import Annotated, Any
@@ -122,7 +123,9 @@ def main() -> None:
         _abandon_stdout()
         code = BROKEN_PIPE
     if code in (INTERRUPTED, BROKEN_PIPE):
-        # Without waiting for the threads that still work on a picture nobody wants now.
+        # Without waiting for the threads that still work on a picture nobody wants now; but what
+        # joblib and multiprocessing registered is cleaned up, or their tracker complains of it.
+        atexit._run_exitfuncs()
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)

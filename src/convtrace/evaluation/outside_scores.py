@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convtrace.detection.held_out import folds_by_group
-from convtrace.errors import ConvtraceError
 from convtrace.evaluation.learning import balanced_accuracy
 from convtrace.evaluation.outside import OutsideDetector, score
-from convtrace.evaluation.pixels import degraded_pixels, paths_by_name
-from convtrace.evaluation.store import FeatureStore
+from convtrace.evaluation.pixels import degraded_pixels
 
 __all__ = ["threshold_calls"]
 
 
 def threshold_calls(
     detector: OutsideDetector,
-    store: FeatureStore,
+    by_name: Mapping[str, Path],
     pictures: NDArray[np.str_],
     template: str,
     codes: NDArray[np.intp],
@@ -35,8 +34,8 @@ def threshold_calls(
     ----------
     detector : OutsideDetector
         The command.
-    store : FeatureStore
-        Which must have pictures.
+    by_name : mapping of str to Path
+        The files, as of `convtrace.evaluation.pixels.paths_by_name`.
     pictures : ndarray of str, shape (n,)
         As in a feature table.
     template : str
@@ -53,15 +52,8 @@ def threshold_calls(
     Raises
     ------
     ConvtraceError
-        Without pictures, or where the detector fails.
+        Where the detector fails.
     """
-    dataset = store.dataset()
-    if dataset is None:
-        raise ConvtraceError(
-            f"detector {detector.name} needs pictures, the packaged tables hold none; "
-            "give --data DIR"
-        )
-    by_name = paths_by_name(dataset)
     with tempfile.TemporaryDirectory(prefix="convtrace-") as folder:
         paths = []
         for name in pictures.tolist():

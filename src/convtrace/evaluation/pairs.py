@@ -8,12 +8,13 @@ generator's pictures and all real photographs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LOSSLESS_SUBSETS", "MATCHED", "MATCHED_SUBSETS", "Pair", "pairs_in"]
+__all__ = ["LOSSLESS_SUBSETS", "MATCHED", "MATCHED_SUBSETS", "Pair", "lossless_of", "pairs_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +128,27 @@ def pairs_in(
         return matched
     known = sorted(set(generators[labels == "fake"].tolist()) - {""})
     return tuple(Pair(name, generator=name) for name in known)
+
+
+def lossless_of(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+    """Return the lossless matched pairs, or all where nothing is known of any history.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+        As of `pairs_in`.
+
+    Returns
+    -------
+    tuple of Pair
+
+    Examples
+    --------
+    >>> [pair.name for pair in lossless_of(MATCHED)][-2:]
+    ['pix2pix', 'CycleGAN']
+    >>> [pair.name for pair in lossless_of([Pair("ProGAN", generator="ProGAN")])]
+    ['ProGAN']
+    """
+    if not any(pair.matched for pair in pairs):
+        return tuple(pairs)
+    return tuple(pair for pair in pairs if pair.lossless)

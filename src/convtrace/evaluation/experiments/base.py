@@ -16,7 +16,7 @@ from convtrace.errors import DatasetError
 from convtrace.evaluation.bundles import TRACES
 from convtrace.evaluation.metrics import METRICS, Interval, resample, spread
 from convtrace.evaluation.outside import OutsideDetector
-from convtrace.evaluation.pairs import Pair, pairs_in
+from convtrace.evaluation.pairs import Pair, lossless_of, pairs_in
 from convtrace.evaluation.store import FeatureStore
 from convtrace.evaluation.tables import FeatureTable
 
@@ -224,15 +224,15 @@ def pairs_of(store: FeatureStore, *, lossless: bool = False, quick: bool = False
         If there is none.
     """
     facts = store.facts()
-    found = list(pairs_in(facts.labels, facts.generators, facts.subsets))
-    if lossless and any(pair.matched for pair in found):
-        found = [pair for pair in found if pair.lossless]
+    found = pairs_in(facts.labels, facts.generators, facts.subsets)
+    if lossless:
+        found = lossless_of(found)
     if not found:
         raise DatasetError(
             "the data set has no generated pictures of a named generator beside real ones; "
             "a manifest with the columns path, label and generator can name them"
         )
-    return found[:3] if quick else found
+    return list(found[:3] if quick else found)
 
 
 def subsets_of(pairs: Iterable[Pair]) -> tuple[str, ...]:

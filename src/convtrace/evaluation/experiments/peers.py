@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,18 +55,27 @@ def _one(
 
 def _by_network(
     context: Context,
+    paths: dict[str, Path],
     pictures: np.ndarray,
     template: str,
     codes: np.ndarray,
     groups: np.ndarray,
 ) -> np.ndarray:
-    dataset = context.store.dataset()
-    if dataset is None:
-        raise ConvtraceError("the network needs pictures, and the packaged tables hold none")
-    paths = paths_by_name(dataset)
     pixels = [degraded_pixels(paths[name], template) for name in pictures.tolist()]
     epochs = QUICK_EPOCHS if context.quick else EPOCHS
     return network_calls(pixels, codes, groups, seed=context.seed, epochs=epochs)
+
+
+def _paths(context: Context) -> dict[str, Path]:
+    """Return the files, where somebody is to look at them."""
+    if not (context.detectors or context.network):
+        return {}
+    dataset = context.store.dataset()
+    if dataset is None:
+        raise ConvtraceError(
+            "detectors and the network need pictures, and the packaged tables hold none"
+        )
+    return paths_by_name(dataset)
 
 
 def run(context: Context) -> Result:
@@ -73,6 +83,7 @@ def run(context: Context) -> Result:
     store = context.store
     pairs = pairs_of(store, quick=context.quick)
     known = set(descriptors.names())
+    paths = _paths(context)
     places, tasks, outside = [], [], []
     for pair in pairs:
         for template in CONDITIONS[: 2 if context.quick else None]:
@@ -98,14 +109,14 @@ def run(context: Context) -> Result:
             outside.append(
                 {
                     detector.name: threshold_calls(
-                        detector, store, first.picture[rows], template, codes, groups, context.seed
+                        detector, paths, first.picture[rows], template, codes, groups, context.seed
                     )
                     for detector in context.detectors
                 }
             )
             if context.network:
                 outside[-1][NETWORK] = _by_network(
-                    context, first.picture[rows], template, codes, groups
+                    context, paths, first.picture[rows], template, codes, groups
                 )
     results = run_all(_one, tasks, context.n_jobs)
     for found, more in zip(results, outside, strict=True):

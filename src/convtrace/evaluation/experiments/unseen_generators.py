@@ -89,7 +89,7 @@ def _apart(
         if same is not None:
             text += f", against the photographs of the same history {_number(same)}"
         if hardest:
-            text += f", without {hardest or 'the hardest photographs'} {_number(rest)}"
+            text += f", without {hardest} {_number(rest)}"
         words.append(text)
     return rows, f"{name}: {'; '.join(words)}."
 

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image
 
-__all__ = ["GREY", "MARKERS", "PALETTE", "WIDTH", "grid", "legend_above", "written"]
+__all__ = ["GREY", "MARKERS", "PALETTE", "WIDTH", "grid", "legend_above", "short", "written"]
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's, without the yellow that white paper swallows."""
@@ -83,6 +83,26 @@ def legend_above(figure: Figure, axes: Axes, count: int, *, columns: int = 4) ->
         fontsize=8,
         frameon=False,
     )
+
+
+def short(name: object) -> str:
+    """Return a class's name as small panels have room for it.
+
+    Parameters
+    ----------
+    name : object
+        The name.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> short("FaceForensics++ FaceSwap")
+    'FF++ FaceSwap'
+    """
+    return str(name).replace("FaceForensics++ ", "FF++ ")
 
 
 def written(figure: Figure, formats: Sequence[str] = ("png", "svg")) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from convtrace.evaluation.plots._style import WIDTH
+from convtrace.evaluation.plots._style import WIDTH, short
 
 __all__ = ["draw"]
 
@@ -26,7 +26,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
     Figure
     """
     counts = np.asarray(data["counts"])
-    names = [str(name).replace("FaceForensics++ ", "FF++ ") for name in data["names"]]
+    names = [short(name) for name in data["names"]]
     small = len(names) <= 4
     size = (4.2, 2.6) if small else (WIDTH, 0.32 * len(names) + 1.9)
     figure = Figure(figsize=size, layout="constrained")

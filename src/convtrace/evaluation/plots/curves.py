@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from convtrace.evaluation.plots._style import PALETTE, grid
+from convtrace.evaluation.plots._style import PALETTE, grid, short
 
 __all__ = ["draw"]
 
@@ -32,7 +32,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
         axes.fill_between(x, curve["low"], curve["high"], color=PALETTE[0], alpha=0.25, linewidth=0)
         axes.plot(x, y, color=PALETTE[0], linewidth=1.4)
         axes.plot([0, 1], [0, 1], color="0.55", linestyle=":", linewidth=1)
-        name = str(curve["name"]).replace("FaceForensics++ ", "FF++ ")
+        name = short(curve["name"])
         axes.set_title(f"{name}\n{curve['counts']}", fontsize=7.5)
         axes.annotate(f"AUC {area:.3f}", (0.95, 0.06), ha="right", fontsize=8)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from convtrace.evaluation.plots._style import MARKERS, PALETTE, WIDTH, legend_above
+from convtrace.evaluation.plots._style import MARKERS, PALETTE, WIDTH, legend_above, short
 
 __all__ = ["draw"]
 
@@ -47,7 +47,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
             label=series["name"],
         )
     axes.axvline(0.5, color="0.55", linestyle=":", linewidth=1)
-    axes.set_yticks(place, [str(row).replace("FaceForensics++ ", "FF++ ") for row in rows])
+    axes.set_yticks(place, [short(row) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel(f"{data['xlabel']}; dotted: chance")
     axes.tick_params(labelsize=8)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.colors import LogNorm, SymLogNorm
 from matplotlib.figure import Figure
 
-from convtrace.evaluation.plots._style import WIDTH
+from convtrace.evaluation.plots._style import WIDTH, short
 
 __all__ = ["draw"]
 
@@ -53,7 +53,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
         shown[0] = left.imshow(means[number], cmap="PuOr", norm=mean_scale, extent=extent)
         spread = np.where(spreads[number] > 0, spreads[number], np.nan)
         shown[1] = right.imshow(spread, cmap="cividis", norm=spread_scale, extent=extent)
-        name = str(panel["name"]).replace("FaceForensics++ ", "FF++ ")
+        name = short(panel["name"])
         left.set_title(f"{name} ({panel['count']})", fontsize=7.5, loc="left", pad=3)
         for one in (left, right):
             one.set_visible(True)

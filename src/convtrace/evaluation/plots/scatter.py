@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from convtrace.evaluation.plots._style import GREY, PALETTE, grid
+from convtrace.evaluation.plots._style import GREY, PALETTE, grid, short
 
 __all__ = ["draw"]
 
@@ -39,7 +39,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
             *points[rows].T, s=3.0, color=PALETTE[1 if storage else 0], linewidths=0,
             rasterized=True,
         )  # fmt: skip
-        name = str(group["name"]).replace("FaceForensics++ ", "FF++ ")
+        name = short(group["name"])
         axes.set_title(f"{name} ({len(rows)})", fontsize=7.5, pad=3)
         axes.set_xlim(low[0] - margin[0], high[0] + margin[0])
         axes.set_ylim(low[1] - margin[1], high[1] + margin[1])

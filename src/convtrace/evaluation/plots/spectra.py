@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from convtrace.evaluation.plots._style import grid
+from convtrace.evaluation.plots._style import grid, short
 
 __all__ = ["draw"]
 
@@ -35,7 +35,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
         shown = axes.imshow(
             one, cmap="cividis", vmin=low, vmax=high, extent=(-0.5, 0.5, -0.5, 0.5), origin="lower"
         )
-        name = str(panel["name"]).replace("FaceForensics++ ", "FF++ ")
+        name = short(panel["name"])
         axes.set_title(f"{name}\n({panel['count']})", fontsize=7.5, pad=3)
         axes.set_xticks([-0.5, 0, 0.5])
         axes.set_yticks([-0.5, 0, 0.5])

@@ -28,6 +28,9 @@ _SHARED = (
     "convtrace.evaluation.metrics",
     "convtrace.evaluation.paired",
     "convtrace.evaluation.pairs",
+    "convtrace.evaluation.peers",
+    "convtrace.evaluation.store",
+    "convtrace.evaluation.tables",
     "convtrace.detection.classifiers",
     "convtrace.detection.held_out",
     "convtrace.detection.labels",
@@ -35,7 +38,12 @@ _SHARED = (
 )
 """What experiments compute with, beside their own modules."""
 
-_OF_DETECTORS = ("convtrace.evaluation.network", "convtrace.evaluation.outside_scores")
+_OF_DETECTORS = (
+    "convtrace.evaluation.network",
+    "convtrace.evaluation.outside",
+    "convtrace.evaluation.outside_scores",
+    "convtrace.evaluation.pixels",
+)
 """What they compute with only if they are told to."""
 
 

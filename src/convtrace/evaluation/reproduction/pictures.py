@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from convtrace.detection import Table
 from convtrace.evaluation.facts import PictureFacts
-from convtrace.evaluation.pairs import pairs_in
+from convtrace.evaluation.pairs import lossless_of, pairs_in
 
 __all__ = ["classes_of", "picture_table"]
 
@@ -39,8 +39,8 @@ def classes_of(facts: PictureFacts, scope: str) -> list[Class]:
     generated = facts.labels == "fake"
     if scope in ("pairs", "lossless"):
         found = pairs_in(facts.labels, facts.generators, facts.subsets)
-        if scope == "lossless" and any(pair.matched for pair in found):
-            found = tuple(pair for pair in found if pair.lossless)
+        if scope == "lossless":
+            found = lossless_of(found)
         return [
             (f"{pair.name}: {word}", rows & of_label)
             for pair in found

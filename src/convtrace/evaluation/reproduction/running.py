@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from joblib.externals.loky import get_reusable_executor  # type: ignore[import-untyped]
 
+from convtrace.batch.engines import default_workers
 from convtrace.datasets import Dataset, MissingSet, load_paper_sets
 from convtrace.descriptors import default_cache_folder
 from convtrace.errors import ConvtraceError
@@ -100,7 +101,6 @@ def reproduce(
         be run.
     """
     chosen = _chosen(experiments)
-    folder = made_folder(Path(output))
     rivals = [f"detector {one.name}" for one in detectors] + ["the network"] * network
     if rivals and COMPARING not in {one.name for one in chosen}:
         raise ConvtraceError(
@@ -116,6 +116,7 @@ def reproduce(
         raise ConvtraceError(
             f"{rivals[0]} needs pictures, and the packaged tables hold none; give --data DIR"
         )
+    folder = made_folder(Path(output))
     for one in missing:
         say(str(one))
     context = Context(store, seed, quick, n_jobs, tuple(detectors), network)
@@ -245,7 +246,6 @@ def _story(
     for one in context.detectors:
         words.append(f"--detector {one.name}=...")
     words += ["--network"] * context.network
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return story(
         outcomes,
         about=context.store.about,
@@ -255,7 +255,7 @@ def _story(
         not_run=chosen[len(outcomes) :],
         missing=missing,
         errors=errors,
-        machine=f"{context.n_jobs or cores} cores",
+        machine=f"{context.n_jobs or default_workers()} cores",
         **options,  # type: ignore[arg-type]
     )
 
