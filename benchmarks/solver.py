@@ -92,7 +92,7 @@ def against_reference(pictures: list[tuple[str, NDArray[np.uint8]]], size: int) 
         str(len(pictures)),
         f"{slow / len(pictures) * 1e3:.1f}",
         f"{fast / len(pictures) * 1e3:.2f}",
-        f"{slow / fast:.0f}" + (f" (bar {bar:.0f})" if bar else ""),
+        f"{slow / fast:.1f}" + (f" (bar {bar:.0f})" if bar else ""),
         f"{np.median(em_passes):.0f}",
         f"{np.median(passes):.0f} (max {max(passes)})",
         f"{np.median(reference_errors):.1e}",

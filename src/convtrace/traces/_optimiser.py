@@ -43,7 +43,7 @@ _FORESEEN = 0.05
 _ASTRAY = 0.2
 # How far a coefficient may move in the Newton step that ends the strides: at most, and in units
 # of the reach. Larger ones save passes, and end in another maximum on one picture in a hundred.
-_LAST = 0.005
+_LAST = 0.01
 _LAST_STRIDES = 3.0
 # How often the path of EM is taken up again.
 _ATTEMPTS = 3
