@@ -1,10 +1,11 @@
 """Measure the corpus for the bundled detector: pixels to the packaged feature tables.
 
-    python tools/build_bundled_table.py --corpus ../shared/corpus [--only traces|residuals]
+    python tools/build_bundled_table.py --corpus ../shared/corpus [--only traces|residuals|scored]
 
 Every picture of both classes is measured as it is and after the same degradations
 (`convtrace.evaluation.BUNDLED`). The traces lie in one table and the other descriptors in
-another; `convtrace.evaluation.bundled_table` joins them. Only numbers are stored.
+another; `convtrace.evaluation.bundled_table` joins them. A third table has a part of the pictures
+in degradations that are only scored. Only numbers are stored.
 """
 
 from __future__ import annotations
@@ -31,13 +32,14 @@ def main() -> int:
     failed = False
     for name in options.only or sorted(BUNDLED_TABLES):
         part = BUNDLED_TABLES[name]
+        pictures = corpus.select(part.chosen(corpus.groups))
         start = time.monotonic()
 
         def progress(done: int, count: int, start: float = start) -> None:
             if done % 100 == 0 or done == count:
                 print(f"{done} of {count}, {time.monotonic() - start:.0f} s", file=sys.stderr)
 
-        table, errors = measure(corpus, part.descriptor(), part.degradations, progress=progress)
+        table, errors = measure(pictures, part.descriptor(), part.degradations, progress=progress)
         write_table(table, part.path)
         print(f"{len(table)} rows of {table.features.shape[1]} numbers in {part.path}")
         for error in errors:

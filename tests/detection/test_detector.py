@@ -89,6 +89,52 @@ def test_domains_left_out_widen_the_limits_and_auxiliary_rows_are_not_measured(
         Detector("lda").fit(rows.X, rows.y, domains=np.where(np.arange(count) % 2, "a", "b"))
 
 
+def test_rows_that_are_only_scored_teach_nothing(rows: Any) -> None:
+    count = len(rows.y)
+    domains = np.char.add("d", (np.unique(rows.groups, return_inverse=True)[1] % 4).astype(str))
+    options = {"n_splits": 4, "attribution": False}
+    alone = Detector("lda", **options).fit(
+        rows.X, rows.y, groups=rows.groups, conditions=rows.conditions, domains=domains
+    )
+    some = np.arange(0, count, 3)
+    # The same rows again, one of them with the wrong truth: it would be noticed.
+    twice = np.concatenate([np.arange(count), some])
+    truth = rows.y[twice].copy()
+    truth[count] = "fake" if truth[count] == "real" else "real"
+    told = Detector("lda", **options).fit(
+        rows.X[twice],
+        truth,
+        groups=rows.groups[twice],
+        conditions=rows.conditions[twice],
+        domains=domains[twice],
+        only_scored=np.arange(len(twice)) >= count,
+    )
+    np.testing.assert_array_equal(told.decision_function(rows.X), alone.decision_function(rows.X))
+    assert told.calibration_.to_dict() == alone.calibration_.to_dict()
+    assert told.guard_ is not None
+    assert alone.guard_ is not None
+    assert told.guard_.to_dict() == alone.guard_.to_dict()
+    assert told.card_.training == alone.card_.training
+    held_out, verdicts = told.held_out_, told.held_out_verdicts_
+    assert held_out is not None
+    assert verdicts is not None
+    assert held_out.only_scored.sum() == len(some)
+    # Scored as their copies are: by the models, the calibration and the limits of their fold.
+    for found in (
+        held_out.scores, held_out.probabilities, held_out.folds, verdicts.low, verdicts.high,
+        verdicts.unseen_probabilities,
+    ):  # fmt: skip
+        assert found is not None
+        np.testing.assert_allclose(found[count:], found[some], rtol=1e-9)
+    with pytest.raises(ConvtraceError, match="no training row"):
+        Detector("lda", **options).fit(
+            rows.X,
+            rows.y,
+            groups=np.where(np.arange(count) == 0, "alone", rows.groups),
+            only_scored=np.arange(count) == 0,
+        )
+
+
 def test_the_number_of_threads_does_not_matter() -> None:
     """Sums that are rounded otherwise would grow into another perceptron."""
     rng = np.random.default_rng(0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from convtrace.evaluation import summarise
+from convtrace.evaluation.metrics import calibration_error
 
 
 def test_by_hand():
@@ -36,3 +37,22 @@ def test_one_class_has_no_auc():
     found = summarise(np.ones(3, bool), np.array([0.2, 0.6, 0.7]), np.arange(3))
     assert np.isnan(found["AUC"][0])
     assert found["accuracy"][0] == pytest.approx(2 / 3)
+
+
+def test_calibration_error_by_hand():
+    generated = np.array([True, False, False, True, True, True])
+    probability = np.array([0.1, 0.1, 0.2, 0.9, 0.8, 1.0])
+    error, shares = calibration_error(generated, probability, ranges=2)
+    # Two photographs count as much as four images.
+    low = (1 / 8) / (1 / 8 + 1 / 2)
+    assert shares.tolist() == pytest.approx([low, 1.0])
+    assert error == pytest.approx(abs(1 / 8 - (0.1 / 8 + 0.3 / 4)) + abs(3 / 8 - 2.7 / 8))
+
+
+def test_probabilities_that_hold_have_no_calibration_error():
+    rng = np.random.default_rng(0)
+    probability = rng.random(100_000)
+    error, shares = calibration_error(rng.random(100_000) < probability, probability)
+    assert error < 0.01
+    np.testing.assert_allclose(shares, np.arange(0.05, 1, 0.1), atol=0.03)
+    assert calibration_error(rng.random(100_000) < 0.5, probability)[0] > 0.2

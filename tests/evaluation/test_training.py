@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -21,7 +22,12 @@ from convtrace.evaluation import (
     train,
     write_table,
 )
-from convtrace.evaluation.bundled_table import domains_of, simulated_table
+from convtrace.evaluation.bundled_table import (
+    SCORED_DEGRADATIONS,
+    domains_of,
+    scored_table,
+    simulated_table,
+)
 from convtrace.evaluation.training import train_on_table
 
 RECIPE = Recipe(
@@ -159,6 +165,50 @@ def test_verdicts_are_counted_by_limits_that_had_no_part_of_them():
     wrong = held_out.probabilities[real] >= verdicts.high[real]
     assert counts["all", "real"][3] == pytest.approx(wrong.mean())
     assert len(np.unique(verdicts.high)) > 1  # each fold by the others
+
+
+def test_rows_in_further_degradations_are_reported_and_not_trained_on(dataset):
+    descriptor = descriptors.create("ct", kernel_size=3)
+    table, _ = measure(dataset, descriptor, RECIPE.degradations)
+    scored, _ = measure(dataset, descriptor, ("web", "rescale-0.9", "jpeg-80"))
+    detector = train_on_table(table, RECIPE, scored=scored)
+    assert detector.card_.training["rows"] == len(table)
+    tables = {each.title: each for each in detector.card_.results}
+    overall = {row[0]: row for row in tables["Held-out results by degradation"].rows}
+    assert set(overall) == {"none", "web"}
+    assert overall["web"][1] == 24
+    reliability = tables["Reliability of the held-out probabilities"].rows
+    assert [row[0] for row in reliability] == ["none", "web"]
+    changes = tables["Verdicts after a small change"].rows
+    assert [row[:3] for row in changes] == [
+        ("rescale-0.9", "held out", 24),
+        ("jpeg-80", "held out", 24),
+    ]
+    for _, _, _, sure, same, unsure, opposite in changes:
+        assert same + unsure + opposite == pytest.approx(sure)
+        assert sure > 0
+
+
+def test_sources_left_out_are_reported(dataset):
+    descriptor = descriptors.create("ct", kernel_size=3)
+    table, _ = measure(dataset, descriptor, RECIPE.degradations)
+    parts = np.where(np.arange(len(table)) % 4 < 2, "one", "two")
+    table = replace(table, subsets=parts)
+    detector = train_on_table(table, RECIPE, leave_out=True, n_jobs=1)
+    found = {each.title: each for each in detector.card_.results}[
+        "Photographs of sources left out entirely, called generated"
+    ]
+    assert [row[0] for row in found.rows] == ["one", "two"]
+    assert all(0.0 <= row[2] <= 1.0 for row in found.rows)
+    assert sum(row[1] for row in found.rows) == 12
+
+
+def test_packaged_rows_that_are_only_scored_are_of_pictures_that_were_trained_on():
+    table, scored = bundled_table(), scored_table()
+    assert set(scored.templates.tolist()) == set(SCORED_DEGRADATIONS)
+    assert set(scored.picture.tolist()) < set(table.picture.tolist())
+    assert scored.names.tolist() == table.names.tolist()
+    assert np.isfinite(scored.features).all()
 
 
 def test_packaged_table_is_what_the_pictures_give(corpus):

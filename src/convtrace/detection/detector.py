@@ -272,6 +272,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         sample_weight: Any = None,
         domains: Any = None,
         auxiliary: Any = None,
+        only_scored: Any = None,
     ) -> Detector:
         """Train on features or pictures, and measure on the held-out part of them.
 
@@ -298,6 +299,10 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             widens the limits of the verdicts. At least three.
         auxiliary : array-like of bool, shape (n,), optional
             Rows to train on that nothing is measured by, such as simulated generators'.
+        only_scored : array-like of bool, shape (n,), optional
+            Rows that nothing is learnt from: they are in `held_out_` with the scores and limits
+            of their group's fold. Such are degradations that the detector is to be measured by
+            and not trained on. Each shares its group with a training row.
 
         Returns
         -------
@@ -318,6 +323,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         given = np.ones(n) if sample_weight is None else _numbers("sample_weight", sample_weight, n)
         domain_of = _column("domains", domains, n, default=np.full(n, ""))
         extra = _numbers("auxiliary", np.zeros(n) if auxiliary is None else auxiliary, n) > 0
+        told = _numbers("only_scored", np.zeros(n) if only_scored is None else only_scored, n) > 0
         if _is_feature_table(X):
             features = _features(X)
             if len(features) != n:
@@ -339,16 +345,22 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             generated, group_of = generated[table.source], group_of[table.source]
             generator_of, given = generator_of[table.source], given[table.source]
             domain_of, extra = domain_of[table.source], extra[table.source]
-        if generated[~extra].all() or not generated[~extra].any():
+            told = told[table.source]
+        learnt = ~extra & ~told
+        if generated[learnt].all() or not generated[learnt].any():
             raise ConvtraceError("training needs both real photographs and generated images")
 
         self.recipe_ = recipe
         self.n_features_in_ = features.shape[1]
         self.classes_ = np.array(CLASSES)
         self.notes_: tuple[str, ...] = ()
+        weights = np.zeros(len(generated))
+        weights[~told] = given[~told] * balanced_weights(
+            generated[~told], generator_of[~told], balance=self.balance
+        )
         rows = _Rows(
             generated,
-            given * balanced_weights(generated, generator_of, balance=self.balance),
+            weights,
             group_of,
             generator_of,
             condition_of,
@@ -357,32 +369,50 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         # With another number of threads sums are rounded otherwise, and a perceptron becomes
         # another one.
         with threadpool_limits(limits=1, user_api="blas"):
-            self._fit_members(features, rows, given, extra)
+            self._fit_members(features, rows, given, extra, told)
         self.attribution_ = self._fit_attribution(
-            features[~extra], generated[~extra], generator_of[~extra], group_of[~extra]
+            features[learnt], generated[learnt], generator_of[learnt], group_of[learnt]
         )
-        self.card_ = self._first_card(format_of[~extra], int(extra.sum()))
+        self.card_ = self._first_card(format_of[learnt], int(extra.sum()))
         return self
 
-    def _fit_members(self, X: Floats, rows: _Rows, given: Floats, extra: NDArray[np.bool_]) -> None:
+    def _fit_members(
+        self,
+        X: Floats,
+        rows: _Rows,
+        given: Floats,
+        extra: NDArray[np.bool_],
+        told: NDArray[np.bool_],
+    ) -> None:
         codes = rows.generated.astype(np.intp)
-        # All that is measured, is measured on these.
+        # What gets a held-out score: training rows, and those that are only scored.
         chosen = np.nonzero(~extra)[0]
         measured = rows.select(chosen)
-        weights = given[chosen] * balanced_weights(
-            measured.generated, measured.generators, balance=self.balance
+        # All that is learnt from scores, is learnt from these of them.
+        counted = ~told[chosen]
+        places = np.nonzero(counted)[0]
+        weights = np.zeros(len(chosen))
+        weights[counted] = given[chosen][counted] * balanced_weights(
+            measured.generated[counted], measured.generators[counted], balance=self.balance
         )
-        inner = folds_by_group(
-            codes[chosen],
-            measured.groups,
+        own = folds_by_group(
+            codes[chosen][counted],
+            measured.groups[counted],
             n_splits=self.n_splits,
             seed=self.random_state,
-            strata=measured.generators,
+            strata=measured.generators[counted],
         )
+        inner = [
+            (places[train], np.isin(measured.groups, measured.groups[places[test]]).nonzero()[0])
+            for train, test in own
+        ]
+        if sum(len(test) for _, test in inner) < len(chosen):
+            raise ConvtraceError("a row that is only scored shares its group with no training row")
         folds = with_auxiliary(inner, chosen, np.nonzero(extra)[0], rows.groups)
         apart = []
         if rows.domains.any():
             apart = domain_folds(rows.domains, rows.groups, codes, ~extra)
+            apart = [(train[~told[train]], test) for train, test in apart]
         names = _classifier_names(self.recipe_.classifier)
         members, columns, unseen_columns = [], [], []
         for name in names:
@@ -390,10 +420,12 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             score = partial(held_out_scores, make, X, codes, rows.weights, n_jobs=self.n_jobs)
             scores = _margin(score(folds))[chosen]
             unseen_scores = _margin(score(apart))[chosen]
-            fitted_model = fit_model(make, X, codes, rows.weights, n_jobs=self.n_jobs)
+            fitted_model = fit_model(
+                make, X[~told], codes[~told], rows.weights[~told], n_jobs=self.n_jobs
+            )
             member = Member(name, compact(fitted_model))
             if len(names) > 1:
-                fitted = fit_sigmoid(scores, measured.generated, weights)
+                fitted = fit_sigmoid(scores[counted], measured.generated[counted], weights[counted])
                 slope, intercept = float(fitted.first[0]), float(fitted.second[0])
                 member = replace(member, slope=slope, intercept=intercept)
                 scores = slope * scores + intercept
@@ -402,18 +434,18 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             columns.append(scores)
             unseen_columns.append(unseen_scores)
         self.members_ = tuple(members)
-        self.guard_ = fit_guard(X[chosen], inner)
+        self.guard_ = fit_guard(X[chosen[counted]], own)
         scores = np.mean(columns, axis=0)
         unseen = np.mean(unseen_columns, axis=0) if apart else None
 
         fit = partial(self._calibrations, scores, unseen, weights, measured)
-        self.calibration_, self.condition_calibrations_ = fit(np.ones(len(chosen), dtype=bool))
+        self.calibration_, self.condition_calibrations_ = fit(counted)
         fold_of = np.empty(len(chosen), dtype=np.intp)
         found = np.empty((4, len(chosen)))
         for number, (_, test) in enumerate(inner):
             fold_of[test] = number
             # Calibrated on the other folds, so that no row has a part in its own probability.
-            others = np.ones(len(chosen), dtype=bool)
+            others = counted.copy()
             others[test] = False
             pooled, single = fit(others)
             single = single if self.per_condition else {}
@@ -432,6 +464,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             generators=measured.generators,
             conditions=measured.conditions,
             groups=measured.groups,
+            only_scored=~counted,
         )
         self.held_out_verdicts_: HeldOutVerdicts | None = HeldOutVerdicts(
             found[2], found[3], None if unseen is None else found[1]
@@ -533,15 +566,17 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         held_out = self.held_out_
         if held_out is None:  # pragma: no cover - fit has just set it
             raise NotFittedError("the detector has no held-out scores")
+        learnt = ~held_out.only_scored
+        generated = held_out.generated[learnt]
         training = {
-            "rows": len(held_out.generated),
+            "rows": len(generated),
             "auxiliary_rows": auxiliary,
             "groups": len(np.unique(held_out.groups)),
-            "real": int((~held_out.generated).sum()),
-            "generated": int(held_out.generated.sum()),
-            "per_generator": _counts(held_out.generators[held_out.generated]),
+            "real": int((~generated).sum()),
+            "generated": int(generated.sum()),
+            "per_generator": _counts(held_out.generators[learnt][generated]),
             "per_format": _counts(formats),
-            "per_condition": _counts(held_out.conditions),
+            "per_condition": _counts(held_out.conditions[learnt]),
         }
         options = {
             "calibration": self.calibration,

@@ -33,7 +33,7 @@ Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeldOut:
-    """What the grouped held-out scoring of a detector gave, one entry a training row.
+    """What the grouped held-out scoring of a detector gave, one entry a row that was scored.
 
     Parameters
     ----------
@@ -47,6 +47,8 @@ class HeldOut:
         In which fold each row was held out.
     generators, conditions, groups : numpy.ndarray of str, shape (n,)
         As they were given; empty strings where they were not.
+    only_scored : numpy.ndarray of bool, shape (n,)
+        Which rows nothing was learnt from.
     """
 
     generated: NDArray[np.bool_]
@@ -57,6 +59,7 @@ class HeldOut:
     generators: NDArray[np.str_]
     conditions: NDArray[np.str_]
     groups: NDArray[np.str_]
+    only_scored: NDArray[np.bool_]
 
 
 def folds_by_group(

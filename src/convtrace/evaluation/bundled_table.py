@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,12 @@ __all__ = [
     "BUNDLED_DOMAINS",
     "BUNDLED_PARTS",
     "BUNDLED_TABLES",
+    "SCORED_DEGRADATIONS",
     "SIMULATED",
     "bundled_descriptor",
     "bundled_table",
     "domains_of",
+    "scored_table",
     "simulated_table",
 ]
 
@@ -38,6 +41,10 @@ BUNDLED_DEGRADATIONS = (
     "rescale-0.75..1.25+jpeg-50..100",
 )
 """What is done to every picture that the bundled detector is trained on."""
+
+SCORED_DEGRADATIONS = ("web", "hard", "rescale-0.9", "jpeg-80")
+"""What pictures go through that are scored and never trained on: two chains of the web, and two
+small changes that must turn no verdict into its opposite."""
 
 BUNDLED_PARTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -118,16 +125,34 @@ class PackagedTable:
         The descriptors, out of `BUNDLED_PARTS`.
     degradations : tuple of str
         Its rows for each picture.
+    one_in : int
+        Which pictures: those of one in so many groups, by hash.
     """
 
     file: str
     parts: tuple[str, ...]
     degradations: tuple[str, ...]
+    one_in: int = 1
 
     @property
     def path(self) -> Path:
         """Where it is."""
         return _DATA / self.file
+
+    def chosen(self, groups: NDArray[np.str_]) -> NDArray[np.bool_]:
+        """Tell which pictures it holds.
+
+        Parameters
+        ----------
+        groups : numpy.ndarray of str, shape (n,)
+            The groups of a data set's pictures.
+
+        Returns
+        -------
+        numpy.ndarray of bool, shape (n,)
+        """
+        digests = [hashlib.sha256(group.encode()).hexdigest() for group in groups.tolist()]
+        return np.array([int(digest[:8], 16) % self.one_in == 0 for digest in digests], dtype=bool)
 
     def descriptor(self) -> Any:
         """Return what measures it."""
@@ -155,9 +180,13 @@ BUNDLED_TABLES: Mapping[str, PackagedTable] = MappingProxyType(
             ("co-occurrence", "radial-spectrum"),
             BUNDLED_DEGRADATIONS,
         ),
+        "scored": PackagedTable(
+            "corpus-scored.parquet", tuple(BUNDLED_PARTS), SCORED_DEGRADATIONS, one_in=3
+        ),
     }
 )
-"""The traces, in more degradations than the detector needs, and what is joined to them."""
+"""The traces, in more degradations than the detector needs; what is joined to them; and a third
+of the pictures in degradations that nothing is trained on."""
 
 SIMULATED = _DATA / "corpus-simulated.parquet"
 """All of these descriptors of photographs that went through small decoders; see
@@ -215,6 +244,23 @@ def simulated_table() -> FeatureTable:
     return read_table(SIMULATED)
 
 
+def scored_table() -> FeatureTable:
+    """Return the rows that only results are measured on.
+
+    Returns
+    -------
+    FeatureTable
+        With the columns of `bundled_table`: a third of its pictures, one row for each of
+        `SCORED_DEGRADATIONS`.
+
+    Raises
+    ------
+    DatasetError
+        Where the packaged table is missing or damaged.
+    """
+    return read_table(BUNDLED_TABLES["scored"].path)
+
+
 def bundled_table() -> FeatureTable:
     """Return the rows that the bundled detector is trained on.
 
@@ -229,7 +275,8 @@ def bundled_table() -> FeatureTable:
         Where a packaged table is missing, damaged, or does not fit the other.
     """
     tables = []
-    for part in BUNDLED_TABLES.values():
+    for name in ("traces", "residuals"):
+        part = BUNDLED_TABLES[name]
         table = read_table(part.path)
         table = table.select(np.isin(table.templates, BUNDLED_DEGRADATIONS))
         if not len(table):

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-__all__ = ["METRICS", "Interval", "interval", "resample", "spread", "summarise"]
+__all__ = [
+    "METRICS",
+    "Interval",
+    "calibration_error",
+    "interval",
+    "resample",
+    "spread",
+    "summarise",
+]
 
 Interval = tuple[float, float, float]
 Metric = Callable[[NDArray[np.bool_], NDArray[np.float64]], float]
@@ -56,6 +64,52 @@ METRICS: dict[str, Metric] = {
 The threshold is 0.5; for the accuracy at the base rate it is the share of real pictures, as
 fits probabilities that hold for as many real pictures as generated ones.
 """
+
+
+def calibration_error(
+    generated: NDArray[np.bool_], probability: NDArray[np.float64], *, ranges: int = 10
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the expected calibration error, and the reliability diagram that it sums up.
+
+    Parameters
+    ----------
+    generated : ndarray of bool, shape (n,)
+        The truth; both classes are there.
+    probability : ndarray of shape (n,), float64
+        Probability of being generated where both classes are as likely beforehand, 0 to 1.
+    ranges : int, default 10
+        Ranges of equal width.
+
+    Returns
+    -------
+    error : float
+        Mean distance of the share of generated pictures from the mean probability, over the
+        ranges, each counting as much as its pictures; both classes have the same weight.
+    shares : ndarray of shape (ranges,), float64
+        Of generated pictures in each range; NaN where there is none.
+
+    References
+    ----------
+    M. Naeini, G. Cooper, M. Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian
+    Binning", AAAI 2015, doi:10.1609/aaai.v29i1.9602.
+
+    Examples
+    --------
+    >>> error, shares = calibration_error(np.array([False, True]), np.array([0.25, 0.75]), ranges=2)
+    >>> error, shares.tolist()
+    (0.25, [0.0, 1.0])
+    """
+    weights = np.where(generated, 0.5 / max(generated.sum(), 1), 0.5 / max((~generated).sum(), 1))
+    place = np.minimum((probability * ranges).astype(np.intp), ranges - 1)
+
+    def summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(place, values, minlength=ranges).astype(np.float64)
+
+    mass = summed(weights)
+    with np.errstate(invalid="ignore"):
+        shares = summed(weights * generated) / mass
+    error = float(np.abs(summed(weights * (generated - probability))).sum())
+    return error, shares
 
 
 def interval(

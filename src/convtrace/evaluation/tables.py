@@ -23,7 +23,15 @@ from convtrace.detection.conditions import of_degradation, of_picture
 from convtrace.errors import DatasetError, ImageError
 from convtrace.image import degradations, read, to_uint8
 
-__all__ = ["FeatureTable", "join_tables", "measure", "read_table", "resolve", "write_table"]
+__all__ = [
+    "FeatureTable",
+    "join_tables",
+    "measure",
+    "read_table",
+    "resolve",
+    "stack_tables",
+    "write_table",
+]
 
 Progress = Callable[[int, int], None]
 # Seconds for a picture and a degradation.
@@ -114,6 +122,30 @@ def join_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
         raise DatasetError("two feature tables have a column of the same name")
     kept = {name: getattr(first, name) for name in _COLUMNS}
     return FeatureTable(np.concatenate(blocks, axis=1), names, **kept)
+
+
+def stack_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
+    """Lay the rows of several tables of the same columns one below the other.
+
+    Parameters
+    ----------
+    tables : sequence of FeatureTable
+        At least one.
+
+    Returns
+    -------
+    FeatureTable
+
+    Raises
+    ------
+    DatasetError
+        Where one has other columns.
+    """
+    first = tables[0]
+    if any(not np.array_equal(table.names, first.names) for table in tables):
+        raise DatasetError("the feature tables have different columns")
+    kept = {name: np.concatenate([getattr(t, name) for t in tables]) for name in _COLUMNS}
+    return FeatureTable(np.concatenate([t.features for t in tables]), first.names, **kept)
 
 
 def resolve(template: str, key: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -24,10 +25,11 @@ from convtrace.evaluation.bundled_table import (
     BUNDLED_PARTS,
     bundled_table,
     domains_of,
+    scored_table,
     simulated_table,
 )
-from convtrace.evaluation.metrics import METRICS, interval, summarise
-from convtrace.evaluation.tables import FeatureTable, measure
+from convtrace.evaluation.metrics import METRICS, calibration_error, interval, summarise
+from convtrace.evaluation.tables import FeatureTable, measure, stack_tables
 
 __all__ = ["BUNDLED", "train", "train_bundled", "train_on_table"]
 
@@ -37,13 +39,17 @@ BUNDLED = Recipe(
     name="bundled",
     descriptor="joined",
     descriptor_params=MappingProxyType({"parts": BUNDLED_PARTS}),
-    classifier="lda+multilayer-perceptron",
+    classifier="ranked-lda+brief-perceptron",
     degradations=BUNDLED_DEGRADATIONS,
     about="traces of all kernel sizes, co-occurrences of differences, radial spectrum",
 )
 """How the bundled detector is made."""
 
 _REPORTED = ("none", "jpeg-90", "jpeg-75", "jpeg-50")
+# What the overall table has beside these.
+_CHAINS = ("rescale-0.75..1.25", "web", "hard")
+# Changes that must turn no verdict into its opposite.
+_SMALL = ("rescale-0.9", "jpeg-80")
 _LIMITS = (
     "It was measured on held-out pictures of the generators and sources that it was trained on. "
     "On generators and cameras that it never saw it does much worse; see the tables in which each "
@@ -79,8 +85,8 @@ def train(
     seed : int, default 0
         Of everything random.
     leave_out : bool, default False
-        Also measure how the detector does on each generator that it never saw; one more
-        training for each.
+        Also measure how the detector does on each generator, and on the photographs of each
+        part of the data set, that it never saw; one more training for each.
 
     Returns
     -------
@@ -126,6 +132,7 @@ def train_bundled(*, seed: int = 0, n_jobs: int | None = None, leave_out: bool =
         leave_out=leave_out,
         domains=domains_of(table.subsets),
         simulated=simulated_table(),
+        scored=scored_table(),
     )
 
 
@@ -138,6 +145,7 @@ def train_on_table(
     leave_out: bool = False,
     domains: NDArray[np.str_] | None = None,
     simulated: FeatureTable | None = None,
+    scored: FeatureTable | None = None,
 ) -> Detector:
     """Train a detector on a feature table and measure it.
 
@@ -154,6 +162,8 @@ def train_on_table(
     simulated : FeatureTable, optional
         Rows of simulated generators, to train on only; each has the group, and so the domain, of
         the photograph that it was made from.
+    scored : FeatureTable, optional
+        Rows of pictures of `table` in further degradations, which nothing is learnt from.
 
     Returns
     -------
@@ -166,33 +176,44 @@ def train_on_table(
         recipe,
         random_state=seed,
         n_jobs=n_jobs,
-        attribution_classifier="lda",
+        attribution_classifier="ranked-lda",
         calibration="sigmoid",
     )
-    extra = table.select(np.zeros(0, dtype=int)) if simulated is None else simulated
-    count = len(table)
+    nothing = table.select(np.zeros(0, dtype=int))
+    extra = nothing if simulated is None else simulated
+    further = nothing if scored is None else scored
+    rows = stack_tables([table, extra, further])
+    role = np.repeat([0, 1, 2], [len(table), len(extra), len(further)])
+    domain_of: NDArray[np.str_] | None = None
     if domains is not None:
         place = dict(zip(table.groups.tolist(), domains.tolist(), strict=True))
-        domains = np.concatenate([domains, [place[group] for group in extra.groups.tolist()]])
+        domain_of = np.array([place[group] for group in rows.groups.tolist()], dtype=str)
     detector.fit(
-        np.concatenate([table.features, extra.features]).astype(np.float64),
-        np.concatenate([table.labels, extra.labels]),
-        groups=np.concatenate([table.groups, extra.groups]),
+        rows.features.astype(np.float64),
+        rows.labels,
+        groups=rows.groups,
         # A simulated generator is none that an image could be attributed to.
-        generators=np.concatenate([table.generators, np.full(len(extra), "")]),
-        conditions=np.concatenate([table.conditions, extra.conditions]),
-        formats=np.concatenate([table.formats, extra.formats]),
-        domains=domains,
-        auxiliary=np.arange(count + len(extra)) >= count,
+        generators=np.where(role == 1, "", rows.generators),
+        conditions=rows.conditions,
+        formats=rows.formats,
+        domains=domain_of,
+        auxiliary=role == 1,
+        only_scored=role == 2,
     )
-    tables = [*detector.card_.results, *_cross_validated(detector, table)]
-    if domains is not None:
+    whole = rows.select(role != 1)
+    tables = [*detector.card_.results, *_cross_validated(detector, whole)]
+    if domain_of is not None:
         tables += [
-            _domains_left_out(detector, table, domains[:count]),
-            _verdicts(detector, table),
+            _domains_left_out(detector, whole, domain_of[role != 1]),
+            _verdicts(detector, whole),
         ]
+    if len(further):
+        tables.append(_small_changes(detector, whole))
     if leave_out:
-        tables.append(_left_out(table, extra, detector, n_jobs))
+        # A data set need not tell its generators.
+        if set(table.generators[table.labels == "fake"].tolist()) - {""}:
+            tables.append(_left_out(table, extra, detector, n_jobs))
+        tables.append(_sources_left_out(table, extra, detector, n_jobs))
     detector.card_ = replace(detector.card_, results=tuple(tables), limits=_LIMITS)
     return detector
 
@@ -202,8 +223,9 @@ def _cross_validated(detector: Detector, table: FeatureTable) -> list[Table]:
     assert held_out is not None  # noqa: S101  # set by every fit
     generated, probability = held_out.generated, held_out.probabilities
     reported = [name for name in _REPORTED if (table.templates == name).any()]
+    chains = [name for name in _CHAINS if (table.templates == name).any()]
     overall: list[tuple[Any, ...]] = []
-    for name in reported:
+    for name in (*reported, *chains):
         rows = table.templates == name
         found = summarise(generated[rows], probability[rows], table.groups[rows])
         overall.append((name, int(rows.sum()), *found.values()))
@@ -217,8 +239,9 @@ def _cross_validated(detector: Detector, table: FeatureTable) -> list[Table]:
             "Held-out results by degradation",
             ("degradation", "pictures", *METRICS),
             tuple(overall),
-            note,
-        )
+            f"{note} See `convtrace evaluate --help` for what each degradation is.",
+        ),
+        _reliability(held_out, table, (*reported, *chains)),
     ]
     for title, column in (
         ("generator", np.where(generated, table.generators, "real photographs")),
@@ -242,6 +265,30 @@ def _cross_validated(detector: Detector, table: FeatureTable) -> list[Table]:
             )
         )
     return results
+
+
+def _reliability(held_out: HeldOut, table: FeatureTable, names: Sequence[str]) -> Table:
+    """Say how often pictures of a probability are generated, both classes counting the same."""
+    rows_of: list[tuple[Any, ...]] = []
+    for name in names:
+        rows = table.templates == name
+        error, shares = calibration_error(held_out.generated[rows], held_out.probabilities[rows])
+        cells = (None if np.isnan(share) else float(share) for share in shares)
+        rows_of.append((name, int(rows.sum()), error, *cells))
+    edges = np.linspace(0.0, 1.0, len(shares) + 1)
+    return Table(
+        "Reliability of the held-out probabilities",
+        (
+            "degradation",
+            "pictures",
+            "expected calibration error",
+            *(f"{low:.1f} to {high:.1f}" for low, high in itertools.pairwise(edges)),
+        ),
+        tuple(rows_of),
+        "Of pictures with a probability in each range, the share that is generated, where both "
+        "classes count the same. The expected calibration error is the mean distance of that share "
+        "from the mean probability, over 10 ranges.",
+    )
 
 
 def _accuracy_cell(
@@ -282,25 +329,26 @@ def _verdicts(detector: Detector, table: FeatureTable) -> Table:
     foreign = verdicts.unseen_probabilities
     assert foreign is not None  # noqa: S101  # domains were given
 
+    called = [_called(each, verdicts) for each in (held_out.probabilities, foreign)]
+
     def shares(rows: NDArray[np.bool_]) -> tuple[float, ...]:
         found = []
-        for probabilities in (held_out.probabilities, foreign):
-            called_generated = probabilities[rows] >= verdicts.high[rows]
-            called_real = ~called_generated & (probabilities[rows] <= verdicts.low[rows])
-            wrong = np.where(held_out.generated[rows], called_real, called_generated)
-            found += [float(wrong.mean()), float((~called_generated & ~called_real).mean())]
+        for verdict in called:
+            wrong = verdict[rows] == np.where(held_out.generated[rows], -1, 1)
+            found += [float(wrong.mean()), float((verdict[rows] == 0).mean())]
         return tuple(found)
 
-    real = ~held_out.generated
+    trained = ~held_out.only_scored
+    real = ~held_out.generated & trained
     rows_of: list[tuple[Any, ...]] = []
     for subset in sorted(set(table.subsets.tolist())):
-        rows = table.subsets == subset
+        rows = (table.subsets == subset) & trained
         kind = "generated" if held_out.generated[rows].all() else "real"
         rows_of.append((subset, kind, int(rows.sum()), *shares(rows)))
     for number in np.unique(held_out.folds):
         rows = real & (held_out.folds == number)
         rows_of.append((f"fold {number + 1}", "real", int(rows.sum()), *shares(rows)))
-    for kind, rows in (("real", real), ("generated", held_out.generated)):
+    for kind, rows in (("real", real), ("generated", held_out.generated & trained)):
         rows_of.append(("all", kind, int(rows.sum()), *shares(rows)))
     return Table(
         "Verdicts by part of the data set",
@@ -316,6 +364,61 @@ def _verdicts(detector: Detector, table: FeatureTable) -> Table:
         tuple(rows_of),
         "All degradations. The limits are those of the other folds, so that no row had a part in "
         "its own; pictures unlike all training rows, which are unsure, are not taken out.",
+    )
+
+
+def _called(probabilities: NDArray[np.float64], verdicts: HeldOutVerdicts) -> NDArray[np.intp]:
+    """Return verdicts by limits of the other folds: 1 generated, -1 real, 0 unsure."""
+    generated = probabilities >= verdicts.high
+    real = ~generated & (probabilities <= verdicts.low)
+    return generated.astype(np.intp) - real.astype(np.intp)
+
+
+def _small_changes(detector: Detector, table: FeatureTable) -> Table:
+    """Count the verdicts that a small change of the picture turns."""
+    held_out, verdicts = _held_out(detector)
+    kinds = [("held out", held_out.probabilities)]
+    if verdicts.unseen_probabilities is not None:
+        kinds.append(("domain left out", verdicts.unseen_probabilities))
+    before = {
+        picture: row
+        for row, (picture, name) in enumerate(
+            zip(table.picture.tolist(), table.templates.tolist(), strict=True)
+        )
+        if name == "none"
+    }
+    rows_of: list[tuple[Any, ...]] = []
+    for name in _SMALL:
+        after = (table.templates == name).nonzero()[0]
+        first = np.array([before[picture] for picture in table.picture[after].tolist()])
+        for kind, probabilities in kinds:
+            verdict = _called(probabilities, verdicts)
+            old, new = verdict[first], verdict[after]
+            rows_of.append(
+                (
+                    name,
+                    kind,
+                    len(after),
+                    float(np.mean(old != 0)),
+                    float(np.mean((old != 0) & (new == old))),
+                    float(np.mean((old != 0) & (new == 0))),
+                    float(np.mean(old * new == -1)),
+                )
+            )
+    return Table(
+        "Verdicts after a small change",
+        (
+            "change",
+            "models",
+            "pictures",
+            "sure before",
+            "the same after",
+            "unsure after",
+            "the opposite after",
+        ),
+        tuple(rows_of),
+        "Shares of all pictures, by limits of the other folds; pictures unlike all training rows, "
+        "which are unsure, are not taken out. The changes were not trained on.",
     )
 
 
@@ -344,10 +447,7 @@ def _left_out(
     fifth = np.array([int(group[:8], 16) % 5 == seed % 5 for group in table.groups])
     names = sorted(set(table.generators[generated].tolist()) - {""})
     tests = [(generated & (table.generators == name)) | (~generated & fifth) for name in names]
-    # In processes: boosting and the perceptron fit on one thread.
-    margins = Parallel(n_jobs=n_jobs or -1)(
-        delayed(_margins_unseen)(table, extra, test, detector) for test in tests
-    )
+    margins = _unseen(table, extra, tests, detector, n_jobs)
     rows_of: list[tuple[Any, ...]] = []
     for name, test, margin in zip(names, tests, margins, strict=True):
         pictures = len(np.unique(table.picture[generated & (table.generators == name)]))
@@ -364,6 +464,58 @@ def _left_out(
         "The model saw no picture of this generator, nor of the groups of the test pictures. "
         "Against the fifth of the real photographs that it did not see either.",
     )
+
+
+def _sources_left_out(
+    table: FeatureTable, extra: FeatureTable, detector: Detector, n_jobs: int | None
+) -> Table:
+    """Judge the photographs of each part of the data set by a model that saw none of them."""
+    real = table.labels == "real"
+    names = sorted(set(table.subsets[real].tolist()))
+    tests = [real & (table.subsets == name) for name in names]
+    rows_of: list[tuple[Any, ...]] = []
+    for name, test, margin in zip(
+        names, tests, _unseen(table, extra, tests, detector, n_jobs), strict=True
+    ):
+        called = np.zeros(len(margin), dtype=np.intp)
+        for condition in np.unique(table.conditions[test]):
+            here = table.conditions[test] == condition
+            by = detector.calibration_for(str(condition))
+            found = by.probability(margin[here])
+            called[here] = (found >= by.high).astype(np.intp) - (found <= by.low)
+        pictures = len(np.unique(table.picture[test]))
+        wrong = [called == 1, *((called == 1)[table.templates[test] == t] for t in _REPORTED)]
+        rows_of.append(
+            (
+                name,
+                pictures,
+                *(float(each.mean()) if len(each) else None for each in wrong),
+                float(np.mean(called == 0)),
+            )
+        )
+    return Table(
+        "Photographs of sources left out entirely, called generated",
+        ("part of the data set", "pictures", "all", *_REPORTED, "unsure (all)"),
+        tuple(rows_of),
+        "The classifiers saw no photograph of the source, nor a simulated image made from one. "
+        "The limits are the detector's own. Pictures unlike all training rows, which are unsure, "
+        "are not taken out.",
+    )
+
+
+def _unseen(
+    table: FeatureTable,
+    extra: FeatureTable,
+    tests: Sequence[NDArray[np.bool_]],
+    detector: Detector,
+    n_jobs: int | None,
+) -> list[NDArray[np.float64]]:
+    """Return the scores of each set of test rows by models that saw no group of theirs."""
+    # In processes: boosting and the perceptron fit on one thread.
+    found: list[NDArray[np.float64]] = Parallel(n_jobs=n_jobs or -1)(
+        delayed(_margins_unseen)(table, extra, test, detector) for test in tests
+    )
+    return found
 
 
 def _margins_unseen(
