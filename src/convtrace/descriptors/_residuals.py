@@ -6,7 +6,16 @@ import numpy as np
 
 from convtrace.traces._compile import compiled
 
-__all__ = ["FIRST", "SECOND", "SQUARE", "count_channels", "count_lines", "magnitude", "rounded"]
+__all__ = [
+    "FIRST",
+    "SECOND",
+    "SQUARE",
+    "count_channels",
+    "count_lines",
+    "magnitude",
+    "moments",
+    "rounded",
+]
 
 FIRST = 1
 """First difference of two neighbours along an axis."""
@@ -19,19 +28,25 @@ SQUARE = 3
 
 
 @compiled(fast=True)
-def _residual(plane, y, x, filter_, axis):  # type: ignore[no-untyped-def]
-    down = 1 - axis
+def _residual_row(plane, y, filter_, axis, row):  # type: ignore[no-untyped-def]
+    """Write the residuals of one row. Loops of one expression each, so that they are vectorised."""
+    width = row.shape[0]
+    here = plane[y]
     if filter_ == FIRST:
-        return plane[y + down, x + axis] - plane[y, x]
-    if filter_ == SECOND:
-        return (
-            plane[y + 2 * down, x + 2 * axis]
-            - np.float32(2.0) * plane[y + down, x + axis]
-            + plane[y, x]
-        )
-    edges = plane[y, x + 1] + plane[y + 1, x] + plane[y + 1, x + 2] + plane[y + 2, x + 1]
-    corners = plane[y, x] + plane[y, x + 2] + plane[y + 2, x] + plane[y + 2, x + 2]
-    return np.float32(0.5) * edges - np.float32(0.25) * corners - plane[y + 1, x + 1]
+        after = here[1:] if axis == 1 else plane[y + 1]
+        for x in range(width):
+            row[x] = after[x] - here[x]
+    elif filter_ == SECOND:
+        after = here[1:] if axis == 1 else plane[y + 1]
+        last = here[2:] if axis == 1 else plane[y + 2]
+        for x in range(width):
+            row[x] = last[x] - np.float32(2.0) * after[x] + here[x]
+    else:
+        after, last = plane[y + 1], plane[y + 2]
+        for x in range(width):
+            edges = here[x + 1] + after[x] + after[x + 2] + last[x + 1]
+            corners = here[x] + here[x + 2] + last[x] + last[x + 2]
+            row[x] = np.float32(0.5) * edges - np.float32(0.25) * corners - after[x + 1]
 
 
 @compiled
@@ -67,11 +82,16 @@ def rounded(plane, filter_, axis, truncation, out):  # type: ignore[no-untyped-d
         The part of `out` that was filled.
     """
     height, width = _extent(plane.shape, filter_, axis)
+    row = np.empty(width, dtype=np.float32)
+    most, middle = np.float32(truncation), np.int32(truncation)
     for y in range(height):
+        _residual_row(plane, y, filter_, axis, row)
+        levels = out[y]
         for x in range(width):
-            value = _residual(plane, y, x, filter_, axis)
-            level = min(int(abs(value) + np.float32(0.5)), truncation)
-            out[y, x] = truncation + level if value > 0 else truncation - level
+            value = row[x]
+            # Cut first: what is left fits any integer.
+            level = np.int32(min(abs(value), most) + np.float32(0.5))
+            levels[x] = np.uint8(middle + level if value > np.float32(0.0) else middle - level)
     return height, width
 
 
@@ -91,11 +111,57 @@ def magnitude(plane, filter_, axis, limit):  # type: ignore[no-untyped-def]
     float
     """
     height, width = _extent(plane.shape, filter_, axis)
+    row = np.empty(width, dtype=np.float32)
     total = 0.0
     for y in range(height):
+        _residual_row(plane, y, filter_, axis, row)
+        # A row of at most 2^16 pixels of at most `limit`: sums in single precision are as good as
+        # exact for residuals of whole and quarter grey levels.
+        part = np.float32(0.0)
         for x in range(width):
-            total += min(abs(_residual(plane, y, x, filter_, axis)), limit)
+            part += min(abs(row[x]), limit)
+        total += part
     return total / (height * width)
+
+
+@compiled(fast=True)
+def moments(red, green, blue, limit):  # type: ignore[no-untyped-def]
+    """Return means of the 3x3 residuals of three channels, and of their products.
+
+    Parameters
+    ----------
+    red, green, blue : ndarray of shape (H, W), float32
+        Grey levels.
+    limit : float
+        Residuals are cut at it and at its negative.
+
+    Returns
+    -------
+    means : ndarray of shape (3,), float64
+    products : ndarray of shape (3, 3), float64
+    """
+    height, width = _extent(red.shape, SQUARE, 0)
+    rows = np.empty((3, width), dtype=np.float32)
+    means, products = np.zeros(3), np.zeros((3, 3))
+    for y in range(height):
+        _residual_row(red, y, SQUARE, 0, rows[0])
+        _residual_row(green, y, SQUARE, 0, rows[1])
+        _residual_row(blue, y, SQUARE, 0, rows[2])
+        for i in range(3):
+            total = np.float32(0.0)
+            for x in range(width):
+                rows[i, x] = min(max(rows[i, x], -limit), limit)
+                total += rows[i, x]
+            means[i] += total
+            for j in range(i + 1):
+                total = np.float32(0.0)
+                for x in range(width):
+                    total += rows[i, x] * rows[j, x]
+                products[i, j] += total
+    for i in range(3):
+        for j in range(i):
+            products[j, i] = products[i, j]
+    return means / (height * width), products / (height * width)
 
 
 @compiled

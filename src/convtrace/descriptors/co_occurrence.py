@@ -24,6 +24,7 @@ from convtrace.descriptors._residuals import (
     count_channels,
     count_lines,
     magnitude,
+    moments,
     rounded,
 )
 from convtrace.descriptors.base import Description, Descriptor
@@ -201,25 +202,16 @@ def _log_magnitude(plane: NDArray[np.float32], filter_: int) -> float:
 
 def _correlations(channels: tuple[NDArray[np.float32], ...]) -> NDArray[np.float64]:
     """Return how the 3x3 residuals of R and G, R and B, G and B go together, -1 to 1."""
-    residuals = [np.clip(_square(plane), -16.0, 16.0).ravel() for plane in channels]
-    centred = [each - each.mean() for each in residuals]
-    norms = [float(np.sqrt(np.mean(each * each))) for each in centred]
+    means, products = moments(*channels, np.float32(16.0))
+    covariances = products - np.outer(means, means)
+    norms = np.sqrt(np.maximum(np.diag(covariances), 0.0))
     return np.array(
         [
             # Flat channels are not correlated; the added variance keeps the quotient finite.
-            float(np.mean(centred[i] * centred[j])) / (norms[i] * norms[j] + 1e-3)
+            covariances[i, j] / (norms[i] * norms[j] + 1e-3)
             for i, j in ((0, 1), (0, 2), (1, 2))
         ]
     )
-
-
-def _square(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    edges = plane[:-2, 1:-1] + plane[2:, 1:-1] + plane[1:-1, :-2] + plane[1:-1, 2:]
-    corners = plane[:-2, :-2] + plane[:-2, 2:] + plane[2:, :-2] + plane[2:, 2:]
-    residual: NDArray[np.float32] = (
-        plane[1:-1, 1:-1] - np.float32(0.5) * edges + np.float32(0.25) * corners
-    )
-    return residual
 
 
 def _root_shares(
