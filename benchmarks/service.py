@@ -141,11 +141,15 @@ def library(paths: list[Path], turns: int, workers: int) -> float:
 
 
 def resident_megabytes() -> float:
-    """Return the resident memory of the service, as its metrics say."""
-    found = re.search(r"^process_resident_memory_bytes (\S+)$", _get("/metrics")[1], re.MULTILINE)
-    if found is None:
-        raise SystemExit("the metrics of the service tell no memory on this system")
-    return float(found[1]) / 1e6
+    """Return the resident memory of the service and its processes, as its metrics say."""
+    text = _get("/metrics")[1]
+    total = 0.0
+    for name in ("process_resident_memory_bytes", "convtrace_judges_resident_bytes"):
+        found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
+        if found is None:
+            raise SystemExit("the metrics of the service tell no memory on this system")
+        total += float(found[1])
+    return total / 1e6
 
 
 def _percentile(values: list[float], share: float) -> float:
