@@ -64,6 +64,7 @@ class Quick:
 def judges():
     found = Judges(Quick(), Settings(workers=2))
     found.start()
+    found.start_others()
     yield found
     found.close()
 
@@ -118,6 +119,8 @@ def test_after_the_end_nothing_is_started():
     closed.close()
     with pytest.raises(Ended):
         closed.start()
+    with pytest.raises(Ended):
+        closed.do(Job(who))
 
 
 def _post(service, png, name):
@@ -158,8 +161,8 @@ def test_the_end_of_the_service_is_the_end_of_its_processes(detector, png):
     others = _children()
     with running(Quick(detector), isolated=True, workers=2) as service:
         assert _post(service, png, "fine.png").status_code == 200
+        wait_for(lambda: len(_children() - others) == 2)
         mine = _children() - others
-        assert len(mine) == 2
     wait_for(lambda: not mine & _children())
 
 

@@ -33,6 +33,7 @@ from convtrace.service.settings import Settings
 __all__ = ["Ended", "Fault", "Job", "Judges", "warm"]
 
 _ATTEMPTS = 2
+_LISTEN_SECONDS = 1.0
 
 
 class Ended(Exception):  # noqa: N818  # what it was given is at fault, mostly
@@ -126,14 +127,29 @@ class Judges:
         self._is_closed = False
 
     def start(self) -> None:
-        """Start them all, and wait until each has judged a picture.
+        """Start the first, and wait until it has judged a picture.
+
+        What is compiled at the first picture is then there for the others.
+
+        Raises
+        ------
+        Ended
+            Where it cannot be started, or ends at its first picture.
+        """
+        self._start(1)
+
+    def start_others(self) -> None:
+        """Start the others, and wait until each has judged a picture.
 
         Raises
         ------
         Ended
             Where one cannot be started, or ends at its first picture.
         """
-        found = [self._begin() for _ in range(self._count)]
+        self._start(self._count - 1)
+
+    def _start(self, count: int) -> None:
+        found = [self._begin() for _ in range(count)]
         task = pickle.dumps((warm, (), {}))
         for process in found:
             self._greet(process)
@@ -165,7 +181,7 @@ class Judges:
         message = pickle.dumps(
             (job.function, job.arguments, job.options), protocol=pickle.HIGHEST_PROTOCOL
         )
-        process = self._idle.get()
+        process = self._free()
         try:
             for _ in range(_ATTEMPTS):
                 job._process = process
@@ -181,6 +197,14 @@ class Judges:
         finally:
             job._process = None
             self._idle.put(process)
+
+    def _free(self) -> subprocess.Popen[bytes]:
+        while True:
+            try:
+                return self._idle.get(timeout=_LISTEN_SECONDS)
+            except queue.Empty:
+                if self._is_closed:
+                    raise Ended from None
 
     def _another(self, dead: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
         dead.kill()

@@ -52,7 +52,8 @@ class Workroom:
         A failure is kept in `failure`.
         """
         try:
-            await asyncio.get_running_loop().run_in_executor(self._pool, self._warm_up)
+            # Not in the pool: the first pictures are judged while the last processes start.
+            await asyncio.to_thread(self._warm_up)
         except (ConvtraceError, OSError, RuntimeError, MemoryError) as error:
             self.failure = f"the warm-up failed: {type(error).__name__}: {error}"
         except Ended:
@@ -63,9 +64,11 @@ class Workroom:
         traces.warm_up()
         if self._judges is None:
             warm(self.detector, self._settings)
+            self._ready.set()
         else:
             self._judges.start()
-        self._ready.set()
+            self._ready.set()
+            self._judges.start_others()
 
     def check_ready(self) -> None:
         """Refuse work before the warm-up is done.
