@@ -72,7 +72,7 @@ def save(page: Page, path: Path, *, whole: bool) -> None:
     """Take a screenshot, as small as looks the same."""
     page.screenshot(path=path, full_page=whole, animations="disabled")
     with Image.open(path) as taken:
-        taken.convert("RGB").quantize(192).save(path, optimize=True)
+        taken.convert("RGB").quantize(256, kmeans=2).save(path, optimize=True)
 
 
 def main() -> None:
