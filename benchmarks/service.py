@@ -20,6 +20,7 @@ import io
 import json
 import platform
 import re
+import shlex
 import statistics
 import subprocess
 import sys
@@ -202,7 +203,7 @@ def main() -> None:
     lines = [
         "# The service under load",
         "",
-        f"`{' '.join(['python', 'benchmarks/service.py', *sys.argv[1:]])}`, convtrace "
+        f"`{shlex.join(['python', 'benchmarks/service.py', *sys.argv[1:]])}`, convtrace "
         f"{__version__}, Python {platform.python_version()}, {cores} cores, {len(paths)} demo "
         f"pictures in turn, {options.rounds} rounds of {pictures} requests; the library "
         "just before and just after each measurement. Medians of the rounds."

@@ -109,8 +109,7 @@ def test_the_token_is_not_sent_to_them():
     settings = Settings(workers=1, token="s3cret")  # noqa: S106
     made = Judges(Quick(), settings)
     assert b"s3cret" not in made._first
-    function, limit = pickle.loads(made._first)  # noqa: S301
-    assert limit == settings.request_seconds
+    function, _ = pickle.loads(made._first)  # noqa: S301
     assert function.args[1].token is None
 
 
@@ -128,7 +127,7 @@ def _post(service, png, name):
         return client.post("/v1/scan", files={"files": (name, png)})
 
 
-def test_the_service_survives_a_decoder_that_crashes(detector, png):
+def test_the_service_survives_a_decoder_that_crashes(detector, png, capfd):
     with running(Quick(detector), isolated=True, workers=1) as service:
         found = problem(_post(service, png, "crash.png"))
         assert found["status"] == 422
@@ -138,6 +137,9 @@ def test_the_service_survives_a_decoder_that_crashes(detector, png):
             both = [("files", ("crash.png", png)), ("files", ("fine.png", png))]
             first, second = client.post("/v1/scan", files=both).json()
         assert (first["label"], second["label"]) == (None, "real")
+        logged = capfd.readouterr().err
+        assert '"event": "process ended", "code": -11' in logged
+        assert "crash.png" not in logged
         assert service.metric("convtrace_held_bytes") == 0
 
 

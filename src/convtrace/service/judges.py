@@ -28,12 +28,16 @@ import numpy as np
 from convtrace.batch._worker import receive, send
 from convtrace.batch.processes import start_process
 from convtrace.detection import Detector
+from convtrace.service.logs import log
 from convtrace.service.settings import Settings
 
 __all__ = ["Ended", "Fault", "Job", "Judges", "warm"]
 
 _ATTEMPTS = 2
 _LISTEN_SECONDS = 1.0
+# One at work for twice as long ends itself, so that none is left where this process was killed.
+# Much longer than a picture takes, since at the first the solver may have to be compiled.
+_ORPHAN_SECONDS = 600.0
 
 
 class Ended(Exception):  # noqa: N818  # what it was given is at fault, mostly
@@ -111,15 +115,16 @@ class Judges:
     detector : Detector
         Sent to each of them.
     settings : Settings
-        How many, and for how long one may be at work.
+        How many there are; and what their jobs are called with.
     """
 
     def __init__(self, detector: Detector, settings: Settings) -> None:
         self._count = settings.at_once
-        # They need not know it.
+        # The token is of no use to them.
         function = partial(_do, detector, replace(settings, token=None))
         self._first = cloudpickle.dumps(
-            (function, settings.request_seconds), protocol=pickle.HIGHEST_PROTOCOL
+            (function, max(_ORPHAN_SECONDS, settings.request_seconds)),
+            protocol=pickle.HIGHEST_PROTOCOL,
         )
         self._idle: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
         self._all: set[subprocess.Popen[bytes]] = set()
@@ -209,6 +214,7 @@ class Judges:
     def _another(self, dead: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
         dead.kill()
         _end(dead)
+        log("process ended", code=dead.returncode)
         with self._lock:
             self._all.discard(dead)
         process = self._begin()
