@@ -2,12 +2,14 @@
 
     python benchmarks/service.py -o benchmarks/results/service.md
 
-Bounded: on loopback only, `--pictures` for each measurement, `--requests` for the memory, which
+Bounded: on loopback only, `--turns` for each measurement, `--requests` for the memory, which
 are small pictures, since what could be left behind by a request does not depend on its size. The
 library (`scan_many`, as `convtrace scan` uses it) and the service judge the same pictures in
-turns on the same machine, since other work on it comes and goes, the start of the processes not
-counted; a single client is beside the library with one worker. The clients run in this process
-and share the cores with the service.
+turns on the same machine, since other work on it comes and goes; a single client is beside the
+library with one worker. Each measurement goes over all of the demo pictures, `--turns` times, in
+the same order: they differ tenfold in size, so a part of them would be another mix. The start of
+the library's processes is not counted: its clock starts when each has judged one picture more.
+The clients run in this process and share the cores with the service.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import io
 import json
 import platform
 import re
+import shlex
 import statistics
 import subprocess
 import sys
@@ -120,24 +123,34 @@ def load(clients: int, requests: int, wrapped: list[bytes]) -> tuple[float, list
     return requests / (time.perf_counter() - start), seconds, failed
 
 
-def library(paths: list[Path], pictures: int, workers: int) -> float:
-    """Return pictures per second of the library, once its processes run as the service does."""
-    chosen = [paths[number % len(paths)] for number in range(pictures + workers)]
+def library(paths: list[Path], turns: int, workers: int) -> float:
+    """Return pictures per second of the library, once its processes run as the service does.
+
+    Each process begins with the largest picture, and all begin at the same moment, give or take
+    the time by which one starts sooner than another; what it does in that time counts for the
+    library.
+    """
+    largest = max(paths, key=lambda path: path.stat().st_size)
+    chosen = [largest] * workers + paths * turns
     start = 0.0
     for place, verdict in enumerate(scan_many(chosen, detection.bundled(), workers=workers), 1):
         if verdict.error is not None:
             raise SystemExit(verdict.error)
         if place == workers:
             start = time.perf_counter()
-    return pictures / (time.perf_counter() - start)
+    return len(paths) * turns / (time.perf_counter() - start)
 
 
 def resident_megabytes() -> float:
-    """Return the resident memory of the service, as its metrics say."""
-    found = re.search(r"^process_resident_memory_bytes (\S+)$", _get("/metrics")[1], re.MULTILINE)
-    if found is None:
-        raise SystemExit("the metrics of the service tell no memory on this system")
-    return float(found[1]) / 1e6
+    """Return the resident memory of the service and its processes, as its metrics say."""
+    text = _get("/metrics")[1]
+    total = 0.0
+    for name in ("process_resident_memory_bytes", "convtrace_judges_resident_bytes"):
+        found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
+        if found is None:
+            raise SystemExit("the metrics of the service tell no memory on this system")
+        total += float(found[1])
+    return total / 1e6
 
 
 def _percentile(values: list[float], share: float) -> float:
@@ -148,7 +161,7 @@ def main() -> None:
     """Measure, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--pictures", type=int, default=108)
+    parser.add_argument("--turns", type=int, default=4, help="over the demo pictures")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--note", default="", help="on what else was running")
@@ -157,7 +170,8 @@ def main() -> None:
     wrapped = bodies(paths)
     cores = engines.default_workers()
     traces.warm_up()
-    library(paths, 2 * cores, cores)
+    library(paths, 1, cores)
+    pictures = options.turns * len(paths)
 
     rates: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
     own: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
@@ -169,9 +183,9 @@ def main() -> None:
         for _ in range(options.rounds):
             for clients in CLIENTS:
                 workers = min(clients, cores)
-                before = library(paths, options.pictures, workers)
-                rate, seconds, wrong = load(clients, options.pictures, wrapped)
-                after = library(paths, options.pictures, workers)
+                before = library(paths, options.turns, workers)
+                rate, seconds, wrong = load(clients, pictures, wrapped)
+                after = library(paths, options.turns, workers)
                 rates[clients].append(rate)
                 own[clients].append((before + after) / 2)
                 times[clients] += seconds
@@ -189,9 +203,9 @@ def main() -> None:
     lines = [
         "# The service under load",
         "",
-        f"`{' '.join(['python', 'benchmarks/service.py', *sys.argv[1:]])}`, convtrace "
+        f"`{shlex.join(['python', 'benchmarks/service.py', *sys.argv[1:]])}`, convtrace "
         f"{__version__}, Python {platform.python_version()}, {cores} cores, {len(paths)} demo "
-        f"pictures in turn, {options.rounds} rounds of {options.pictures} requests; the library "
+        f"pictures in turn, {options.rounds} rounds of {pictures} requests; the library "
         "just before and just after each measurement. Medians of the rounds."
         + f" {options.note}".rstrip(),
         "",
@@ -207,7 +221,7 @@ def main() -> None:
             f"{statistics.median(share):.0%} ({min(share):.0%} to {max(share):.0%}) | "
             f"{p50:.0f} ms | {p99:.0f} ms |"
         )
-    total = len(CLIENTS) * options.rounds * options.pictures + STEP + options.requests
+    total = len(CLIENTS) * options.rounds * pictures + STEP + options.requests
     lines += [
         "",
         f"Errors: {failed} of {total} requests.",

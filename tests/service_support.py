@@ -66,8 +66,11 @@ def wait_for(condition: Callable[[], bool], seconds: float = SECONDS) -> None:
 
 
 @contextmanager
-def running(detector: Any, *, ready: bool = True, **settings: Any) -> Iterator[Running]:
-    server = make_server(detector, Settings(port=0, **settings))
+def running(
+    detector: Any, *, ready: bool = True, isolated: bool = False, **settings: Any
+) -> Iterator[Running]:
+    # In this process by default: it is ready sooner, and `Slow` cannot leave it.
+    server = make_server(detector, Settings(port=0, isolated=isolated, **settings))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
     try:

@@ -3,7 +3,8 @@
     python tools/page_screenshots.py -o docs
 
 Needs the extra ``browser-test`` and Debian's chromium. Whatever the bundled detector says is
-shown. ``--all`` takes every size and colour scheme, for looking at them.
+shown: one picture of each verdict, and a file that is none. ``--all`` takes every size and colour
+scheme, for looking at them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
+from convtrace import detection
 from convtrace.datasets import examples
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,18 +54,25 @@ def service() -> Iterator[str]:
 
 
 def pictures() -> tuple[Path, list[Path]]:
-    """Return the picture to be looked at closely, and several."""
+    """Return the picture to be looked at closely; and one of each verdict, and a text file."""
     found = examples.pictures()
     chosen = next(each.path for each in found if each.path.stem == "08" and "up" in each.generator)
-    several = [found[0].path, found[2].path, chosen, ROOT / "pyproject.toml"]
-    return chosen, several
+    verdicts = {each.path: detection.scan(each.path).label for each in found}
+    firsts = []
+    for label in ("real", "generated", "unsure"):
+        # The one looked at closely is taken where it fits, since it is known to show something.
+        fitting = [path for path in (chosen, *verdicts) if verdicts[path] == label]
+        if not fitting:
+            raise SystemExit(f"the bundled detector calls no demo picture {label}")
+        firsts.append(fitting[0])
+    return chosen, [*firsts, ROOT / "pyproject.toml"]
 
 
 def save(page: Page, path: Path, *, whole: bool) -> None:
     """Take a screenshot, as small as looks the same."""
     page.screenshot(path=path, full_page=whole, animations="disabled")
     with Image.open(path) as taken:
-        taken.convert("RGB").quantize(192).save(path, optimize=True)
+        taken.convert("RGB").quantize(256, kmeans=2).save(path, optimize=True)
 
 
 def main() -> None:
@@ -98,7 +107,7 @@ def main() -> None:
                 )
                 expect(page.locator(".card .failed:visible")).to_have_count(1)
                 name = f"page-several-{size}-{scheme}.png" if options.all else "page.png"
-                save(page, options.output / name, whole=options.all)
+                save(page, options.output / name, whole=True)
                 page.reload()
             if not options.all and size == "desktop":
                 page.close()

@@ -40,7 +40,7 @@ def shoot(chromium: str, page: Path, size: tuple[int, int], output: Path, profil
     ]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     with Image.open(shot) as drawn, replacing(output) as temporary:
-        drawn.convert("RGB").quantize(192).save(temporary, "PNG", optimize=True)
+        drawn.convert("RGB").quantize(256, kmeans=2).save(temporary, "PNG", optimize=True)
     print(f"{output}: {output.stat().st_size:,} bytes")
 
 

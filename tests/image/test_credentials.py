@@ -5,8 +5,14 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import platform
+import signal
+import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pillow_heif
@@ -14,7 +20,7 @@ import pytest
 from PIL import Image
 
 from convtrace.image.provenance import provenance_of
-from convtrace.image.provenance.credentials import TRUST_VARIABLE
+from convtrace.image.provenance.credentials import TRUST_VARIABLE, credentials
 
 c2pa = pytest.importorskip("c2pa", reason="pip install '.[c2pa-test]'")
 x509 = pytest.importorskip("cryptography.x509", reason="pip install '.[c2pa-test]'")
@@ -197,3 +203,113 @@ def test_cut_or_changed_anywhere_it_never_raises(signed):
                 data[place] ^= int(rng.integers(1, 256))
             found = provenance_of(bytes(data[: rng.integers(1, len(data))]), kind)
             assert found.credentials is None or found.credentials.status != "valid"
+
+
+# ------------------------------------------------------------------ nothing is fetched
+
+_FORBID_SOCKETS = """
+import ctypes, platform, struct
+numbers = {"x86_64": 41, "aarch64": 198}
+load, equals, give = 0x20, 0x15, 0x06
+kill, allow = 0x80000000, 0x7FFF0000
+steps = [
+    (load, 0, 0, 0),
+    (equals, 0, 1, numbers[platform.machine()]),
+    (give, 0, 0, kill),
+    (give, 0, 0, allow),
+]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("steps", ctypes.c_void_p)]
+program = Program(len(steps), ctypes.addressof(code))
+libc = ctypes.CDLL(None, use_errno=True)
+libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
+assert libc.prctl(38, 1, 0, 0, 0) == 0  # no new privileges
+assert libc.prctl(22, 2, ctypes.addressof(program), 0, 0) == 0  # the filter
+"""
+"""The kernel ends a process that asks for a socket after this, from whatever language it asks."""
+
+
+def _without_sockets(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"),
+    reason="the guard is a filter of Linux",
+)
+def test_reading_a_manifest_opens_no_socket(signed, remote, authority, tmp_path):
+    control = _without_sockets(_FORBID_SOCKETS + "import socket; socket.socket()")
+    assert control.returncode == -signal.SIGSYS, "the guard does not work here"
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes(authority[2])
+    for data, kind in ((signed["JPEG"], "JPEG"), (signed["PNG"], "PNG"), (remote[0], "JPEG")):
+        file = tmp_path / "picture"
+        file.write_bytes(data)
+        read = (
+            f"{_FORBID_SOCKETS}\nimport os; os.environ[{TRUST_VARIABLE!r}] = {str(roots)!r}\n"
+            "from convtrace.image.provenance import provenance_of\n"
+            f"found = provenance_of(open({str(file)!r}, 'rb').read(), {kind!r}).credentials\n"
+            "print(found and found.status)"
+        )
+        done = _without_sockets(read)
+        assert (done.returncode, done.stdout.strip()) == (0, "valid"), done.stderr
+
+
+@pytest.fixture
+def remote(authority) -> Iterator[tuple[bytes, list[str], str]]:
+    """Return a picture that names a manifest elsewhere, who asked there, and the address."""
+    asked: list[str] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    address = f"http://127.0.0.1:{server.server_port}/manifest.c2pa"
+    chain, key, _ = authority
+    plain, out = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (64, 64), "teal").save(plain, "JPEG")
+    plain.seek(0)
+    signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo(b"es256", chain, key, None))
+    with c2pa.Builder(json.dumps(MANIFEST)) as builder:
+        builder.set_remote_url(address)
+        builder.sign(signer, "image/jpeg", plain, out)
+    yield out.getvalue(), asked, address
+    server.shutdown()
+    server.server_close()
+
+
+def _without_its_manifest(data: bytes) -> bytes:
+    """Take the segments of the embedded manifest away; what is left names the remote one."""
+    at, kept = 2, [data[:2]]
+    while data[at] == 0xFF and data[at + 1] != 0xDA:
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if data[at + 1] != 0xEB:
+            kept.append(data[at:end])
+        at = end
+    return b"".join(kept) + data[at:]
+
+
+def test_remote_manifests_are_not_fetched(remote):
+    data, asked, address = remote
+    bare = _without_its_manifest(data)
+    # Reading it as the library does by default asks there, so the server would know.
+    with pytest.raises(c2pa.C2paError):
+        c2pa.Reader("image/jpeg", io.BytesIO(bare))
+    assert asked
+    asked.clear()
+    told, _ = credentials(bare, "JPEG")
+    assert told.status != "valid"
+    found = provenance_of(bare, "JPEG")
+    assert address in [one.value for one in found.statements]
+    assert provenance_of(data, "JPEG").credentials.status == "unknown signer"
+    assert not asked

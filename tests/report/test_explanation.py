@@ -41,7 +41,7 @@ def test_all_of_it_is_json(photograph, hostile):
     for explanation in (photograph, hostile):
         state = json.loads(json.dumps(explanation.to_dict(), allow_nan=False))
         assert {
-            "verdict", "kernels", "sigma", "map", "spectrum", "compression", "metadata",
+            "verdict", "kernels", "sigma", "map", "spectrum", "compression",
             "settings", "sha256", "versions", "model", "windows", "features", "nearest",
         } <= set(state)  # fmt: skip
         assert state["verdict"]["path"] == explanation.name
@@ -49,9 +49,11 @@ def test_all_of_it_is_json(photograph, hostile):
         assert np.shape([one["values"] for one in state["kernels"]]) == (3, 7, 7)
     told = hostile.to_dict()
     assert told["verdict"]["provenance"] == hostile.provenance.to_dict()
-    assert [(one["name"], one["telling"]) for one in told["metadata"]] == [
-        ("parameters", True), ("<b>key</b>", False),
+    assert [(one.name, one.kind) for one in hostile.provenance.statements] == [
+        ("parameters", "generator"), ("<b>key</b>", "other"),
     ]  # fmt: skip
+    # Once, and not in a second form beside the verdict.
+    assert json.dumps(told).count("<b>key</b>") == 1
     assert photograph.to_dict()["compression"]["jpeg"]["quality"] == photograph.jpeg.quality
     assert hostile.to_dict()["compression"]["jpeg"] is None
 

@@ -22,8 +22,8 @@ def png() -> bytes:
 
 @pytest.fixture(scope="session")
 def service(detector) -> Iterator[Running]:
-    """Return a service with the usual limits."""
-    with running(detector) as found:
+    """Return a service with the usual limits, in processes as its users have it."""
+    with running(detector, isolated=True) as found:
         yield found
 
 

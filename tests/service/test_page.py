@@ -114,6 +114,13 @@ def test_three_pictures_and_a_text_file(page, folder, tmp_path):
     expect(card.locator(".number")).to_contain_text("% likely to be generated")
     expect(card.locator(".why li")).not_to_have_count(0)
 
+    # Of several pictures each shows its first reason, the others when asked.
+    expect(card.locator(".why li:visible")).to_have_count(1)
+    more = card.locator(".more")
+    more.click()
+    expect(more).to_have_attribute("aria-expanded", "true")
+    expect(card.locator(".why li:visible")).to_have_count(card.locator(".why li").count())
+
     opener = card.locator(".open")
     opener.click()
     expect(card.locator(".evidence .kernels")).to_be_visible(timeout=SECONDS)

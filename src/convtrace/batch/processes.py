@@ -31,7 +31,7 @@ import cloudpickle
 from convtrace.batch._worker import receive, send
 from convtrace.batch.tasks import Lost, WorkerError, check_workers
 
-__all__ = ["LocalEngine"]
+__all__ = ["LocalEngine", "start_process"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -120,7 +120,19 @@ class _Worker:
 _Event = tuple[_Worker, float, bytes | None]
 
 
-def _start(first: bytes, events: queue.SimpleQueue[_Event]) -> _Worker:
+def start_process() -> subprocess.Popen[bytes]:
+    """Start a process that does what `convtrace.batch._worker` says.
+
+    Returns
+    -------
+    subprocess.Popen
+        With pipes as its standard input and output.
+
+    Raises
+    ------
+    WorkerError
+        Where there is no program to start it with.
+    """
     if not sys.executable:
         raise WorkerError("there is no Python program to start workers with; use engine 'threads'")
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # noqa: PTH109
@@ -130,14 +142,17 @@ def _start(first: bytes, events: queue.SimpleQueue[_Event]) -> _Worker:
         environment[name] = "1"
     # A group of its own keeps a terminal's Ctrl-C from it; this process ends it instead.
     group = None if sys.platform == "win32" else 0
-    process = subprocess.Popen(  # noqa: S603
+    return subprocess.Popen(  # noqa: S603
         [sys.executable, "-P", "-c", _PROGRAM],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment,
         process_group=group,
     )
-    worker = _Worker(process, time.monotonic())
+
+
+def _start(first: bytes, events: queue.SimpleQueue[_Event]) -> _Worker:
+    worker = _Worker(start_process(), time.monotonic())
     threading.Thread(target=_listen, args=(worker, first, events), daemon=True).start()
     return worker
 

@@ -183,9 +183,9 @@ class Explanation:
         Returns
         -------
         dict
-            With the keys verdict, scale, picture, kernels, sigma, weight, log_likelihood,
-            nearest, position, features, map, spectrum, windows, compression, metadata,
-            model, settings, versions, created, limits, sha256.
+            With the keys verdict (with ``provenance``, what the file says of itself), scale,
+            picture, kernels, sigma, weight, log_likelihood, nearest, position, features, map,
+            spectrum, windows, compression, model, settings, versions, created, limits, sha256.
         """
         trace, windows = self.trace, self.windows
         return {
@@ -265,15 +265,6 @@ class Explanation:
                 "reason": windows.reason,
             },
             "compression": _compression(self.jpeg, self.condition),
-            "metadata": [
-                {
-                    "group": each.source,
-                    "name": each.name,
-                    "value": each.value,
-                    "telling": each.kind == "generator",
-                }
-                for each in (() if self.provenance is None else self.provenance.statements)
-            ],
             "model": dict(self.model),
             "settings": dict(self.settings),
             "limits": list(self.limits),

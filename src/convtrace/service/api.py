@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote
 
 from fastapi import FastAPI, Query, Request
@@ -26,7 +25,8 @@ from convtrace.detection import Detector
 from convtrace.service import metrics as prometheus
 from convtrace.service import schemas
 from convtrace.service.admission import Admission, Budget
-from convtrace.service.judging import Outcome, Unjudgeable, explain_upload, judge_upload
+from convtrace.service.judges import Ended, Fault, Job
+from convtrace.service.judging import Explained, Outcome, crashed, explain_upload, judge_upload
 from convtrace.service.logs import log
 from convtrace.service.metrics import Metrics
 from convtrace.service.middleware import CLIENT_GONE, Guard, Observer, facts_of
@@ -34,9 +34,6 @@ from convtrace.service.problems import Problem
 from convtrace.service.settings import Settings
 from convtrace.service.uploads import Upload, paced, read_uploads
 from convtrace.service.workroom import Workroom
-
-if TYPE_CHECKING:
-    from convtrace.report import Explanation
 
 __all__ = ["create_app"]
 
@@ -64,6 +61,7 @@ class _Desk:
             in_hand=lambda: self.admission.in_hand,
             held_bytes=lambda: self.budget.held,
             ready=lambda: float(self.workroom.is_ready),
+            judges_bytes=self.workroom.resident_bytes,
         )
 
     async def uploaded(
@@ -80,7 +78,7 @@ class _Desk:
                 return await _unless_gone(request, work(uploads), self.settings.request_seconds)
 
     async def judge(self, uploads: list[Upload]) -> list[Outcome]:
-        """Judge the uploads of one request; never more at once than there are threads.
+        """Judge the uploads of one request; never more at once than there are processes.
 
         So the pictures of a large request wait among themselves, not before those of others.
         """
@@ -88,8 +86,11 @@ class _Desk:
 
         async def one(upload: Upload) -> Outcome:
             async with gate:
-                work = partial(judge_upload, self.workroom.detector, upload, self.settings)
-                return await self.workroom.run(work)
+                try:
+                    found: Outcome = await self.workroom.run(Job(judge_upload, (upload,)))
+                except Ended:
+                    return crashed(upload)
+                return found
 
         return list(await asyncio.gather(*map(one, uploads)))
 
@@ -97,16 +98,17 @@ class _Desk:
         """Explain a single upload."""
         if len(uploads) != 1:
             raise Problem(422, f"One picture is explained at a time, not {len(uploads)}.")
-        upload = uploads[0]
-
-        def work() -> Response:
-            explanation = explain_upload(self.workroom.detector, upload, self.settings)
-            return _html(explanation, upload.name) if as_html else _json(explanation)
-
+        job = Job(explain_upload, (uploads[0],), {"as_html": as_html})
         try:
-            return await self.workroom.run(work)
-        except Unjudgeable as error:
-            raise Problem(error.status, str(error)) from error
+            found: Explained = await self.workroom.run(job)
+        except Ended:
+            lost = crashed(uploads[0])
+            found = Explained(b"", lost.status, str(lost.verdict.error))
+        if found.status != 200:
+            raise Problem(found.status, found.error)
+        if as_html:
+            return _html(found.body, uploads[0].name)
+        return Response(found.body, media_type="application/json")
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, T], seconds: float) -> T:
@@ -137,30 +139,14 @@ async def _hang_up(request: Request) -> None:
         pass
 
 
-def _json(explanation: Explanation) -> Response:
-    images = {
-        "overlay": explanation.overlay_png,
-        "map": explanation.map_png,
-        "spectrum": explanation.spectrum_png,
-        "kernels": explanation.kernels_png,
-    }
-    encoded = {
-        name: "data:image/png;base64," + base64.b64encode(png).decode()
-        for name, png in images.items()
-    }
-    return JSONResponse({**explanation.to_dict(), "images": encoded})
-
-
-def _html(explanation: Explanation, name: str) -> Response:
-    from convtrace.report import render_html
-
+def _html(body: bytes, name: str) -> Response:
     stem = Path(name).stem or "picture"
     disposition = (
         f"attachment; filename=\"convtrace-report.html\"; filename*=UTF-8''{quote(stem, safe='')}"
         "-convtrace.html"
     )
     return Response(
-        render_html(explanation),
+        body,
         media_type="text/html",
         headers={
             "Content-Disposition": disposition,
@@ -384,7 +370,9 @@ def _add_problems(app: FastAPI) -> None:
         return Response(status_code=CLIENT_GONE)
 
     @app.exception_handler(Exception)
-    async def _fault(request: Request, _error: Exception) -> Response:
+    async def _fault(request: Request, error: Exception) -> Response:
+        if isinstance(error, Fault):
+            log("fault", request_id=facts_of(request.scope).request_id, where=error.where)
         return answer(
             request,
             Problem(

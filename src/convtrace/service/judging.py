@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ from convtrace.service.uploads import Upload
 if TYPE_CHECKING:
     from convtrace.report import Explanation
 
-__all__ = ["Outcome", "Unjudgeable", "explain_upload", "judge_upload"]
+__all__ = ["Explained", "Outcome", "crashed", "explain_upload", "judge_upload"]
 
 
 class Unjudgeable(Exception):  # noqa: N818  # no fault of the program
@@ -54,6 +56,43 @@ class Outcome:
     status: int
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An explanation, written.
+
+    Parameters
+    ----------
+    body : bytes
+        JSON or HTML; empty where there is none.
+    status : int
+        200; or that of the error: 415 or 422.
+    error : str
+        Why there is none.
+    """
+
+    body: bytes
+    status: int = 200
+    error: str = ""
+
+
+def crashed(upload: Upload) -> Outcome:
+    """Return the outcome for a picture at which the process ended.
+
+    Parameters
+    ----------
+    upload : Upload
+        The file.
+
+    Returns
+    -------
+    Outcome
+    """
+    reason = (
+        f"{upload.name}: reading it crashed, or took too much memory or time; it may be malformed"
+    )
+    return Outcome(Verdict.failed(upload.name, reason), 422)
+
+
 def judge_upload(detector: Detector, upload: Upload, settings: Settings) -> Outcome:
     """Judge one upload.
 
@@ -88,7 +127,9 @@ def _judge(detector: Detector, upload: Upload, settings: Settings) -> Verdict:
         raise _no_memory(upload) from error
 
 
-def explain_upload(detector: Detector, upload: Upload, settings: Settings) -> Explanation:
+def explain_upload(
+    detector: Detector, upload: Upload, settings: Settings, *, as_html: bool
+) -> Explained:
     """Explain the verdict on one upload.
 
     Parameters
@@ -99,16 +140,26 @@ def explain_upload(detector: Detector, upload: Upload, settings: Settings) -> Ex
         The file.
     settings : Settings
         The limits.
+    as_html : bool
+        Whether as a report, or as JSON with the pictures as data addresses.
 
     Returns
     -------
-    Explanation
-
-    Raises
-    ------
-    Unjudgeable
-        Where the file is no picture, or damaged.
+    Explained
+        Also where the file is no picture, or damaged.
     """
+    try:
+        explanation = _explain(detector, upload, settings)
+    except Unjudgeable as error:
+        return Explained(b"", error.status, str(error))
+    if not as_html:
+        return Explained(_json(explanation))
+    from convtrace.report import render_html
+
+    return Explained(render_html(explanation).encode())
+
+
+def _explain(detector: Detector, upload: Upload, settings: Settings) -> Explanation:
     # Matplotlib with its fonts is slow to load, and many services never explain.
     from convtrace.report import explain
 
@@ -122,6 +173,21 @@ def explain_upload(detector: Detector, upload: Upload, settings: Settings) -> Ex
         raise _of_image_error(upload, error) from error
     except MemoryError as error:
         raise _no_memory(upload) from error
+
+
+def _json(explanation: Explanation) -> bytes:
+    images = {
+        "overlay": explanation.overlay_png,
+        "map": explanation.map_png,
+        "spectrum": explanation.spectrum_png,
+        "kernels": explanation.kernels_png,
+    }
+    encoded = {
+        name: "data:image/png;base64," + base64.b64encode(png).decode()
+        for name, png in images.items()
+    }
+    found = {**explanation.to_dict(), "images": encoded}
+    return json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _read(upload: Upload, settings: Settings) -> Picture:

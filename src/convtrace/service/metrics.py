@@ -29,7 +29,7 @@ class Metrics:
 
     Parameters
     ----------
-    in_hand, held_bytes, ready : callable
+    in_hand, held_bytes, ready, judges_bytes : callable
         Asked for their values when the metrics are read.
     """
 
@@ -39,6 +39,7 @@ class Metrics:
         in_hand: Callable[[], float],
         held_bytes: Callable[[], float],
         ready: Callable[[], float],
+        judges_bytes: Callable[[], float],
     ) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
@@ -69,6 +70,7 @@ class Metrics:
             ("requests_in_hand", "Requests whose pictures wait or are judged.", in_hand),
             ("held_bytes", "Bytes of uploads in memory.", held_bytes),
             ("ready", "1 once the solver is warm.", ready),
+            ("judges_resident_bytes", "Memory of the processes that judge.", judges_bytes),
         ):
             gauge = Gauge(f"convtrace_{name}", text, registry=self.registry)
             gauge.set_function(function)

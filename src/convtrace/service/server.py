@@ -1,4 +1,4 @@
-"""The service as a process: one server, one set of threads, an orderly end."""
+"""The service: one server, the processes that judge behind it, an orderly end."""
 
 from __future__ import annotations
 

@@ -50,6 +50,10 @@ class Settings:
         0 lets the system choose.
     workers : int, optional
         Pictures judged at once; one a core by default.
+    isolated : bool, default True
+        Whether each is judged in a process of its own: on all cores at once, and a decoder that
+        crashes takes only its picture with it. Without, in threads of this process, which is
+        for detectors that cannot be sent to another.
     token : str, optional
         Where given, all but the page and the health checks asks for it as a bearer token.
     allowed_hosts : tuple of str
@@ -92,6 +96,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int | None = None
+    isolated: bool = True
     token: str | None = None
     allowed_hosts: tuple[str, ...] = ()
     max_upload_bytes: int = 50_000_000

@@ -23,7 +23,15 @@ from typing import Any, Final
 import pillow_heif
 from PIL import AvifImagePlugin
 
-__all__ = ["MALFORMED", "Block", "MetadataError", "blocks"]
+__all__ = [
+    "EXIF_HEAD",
+    "MALFORMED",
+    "XMP_HEAD",
+    "Block",
+    "MetadataError",
+    "blocks",
+    "photoshop",
+]
 
 _MOST_BYTES = 4 << 20
 """Larger blocks are not read. A camera's are far smaller."""
@@ -62,7 +70,8 @@ class Block:
     kind : str
         ``"exif"`` (a TIFF structure), ``"tiff"`` (the same, a whole file), ``"xmp"``,
         ``"iptc"`` (the data sets), ``"text"``, ``"comment"``, ``"profile"``, ``"c2pa"`` (the
-        manifest is told, not read), or ``"damage"`` (the data are a sentence).
+        manifest is told, not read), ``"wrapped"`` (blocks of their own follow), or ``"damage"``
+        (the data are a sentence).
     data : bytes
         Its content.
     name : str
@@ -110,8 +119,12 @@ def _damage(words: str) -> Block:
 
 # ---------------------------------------------------------------- JPEG
 
-_EXIF = b"Exif\0"
-_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+EXIF_HEAD: Final = b"Exif\0"
+"""What EXIF in a segment begins with; one more byte, of any value, follows."""
+
+XMP_HEAD: Final = b"http://ns.adobe.com/xap/1.0/\0"
+"""What XMP in a segment begins with."""
+
 _XMP_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
 
@@ -119,14 +132,14 @@ _PHOTOSHOP = b"Photoshop 3.0\0"
 def _jpeg(data: bytes) -> Iterator[Block]:
     has_manifest = False
     for marker, body in _segments(data):
-        if marker == 0xE1 and body.startswith(_EXIF):
+        if marker == 0xE1 and body.startswith(EXIF_HEAD):
             yield Block("exif", body[6:])
-        elif marker == 0xE1 and body.startswith(_XMP):
-            yield Block("xmp", body[len(_XMP) :])
+        elif marker == 0xE1 and body.startswith(XMP_HEAD):
+            yield Block("xmp", body[len(XMP_HEAD) :])
         elif marker == 0xE1 and body.startswith(_XMP_EXTENSION):
             yield _damage("a part of the XMP that is kept in segments of its own is not read")
         elif marker == 0xED and body.startswith(_PHOTOSHOP):
-            yield from _photoshop(body[len(_PHOTOSHOP) :])
+            yield from photoshop(body[len(_PHOTOSHOP) :])
         elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\0\x01"):
             yield Block("profile", body[14:])
         elif marker == 0xFE:
@@ -164,8 +177,18 @@ def _is_manifest(box: bytes) -> bool:
     return box[4:8] == b"jumb" and box[12:16] == b"jumd" and box[16:20] == b"c2pa"
 
 
-def _photoshop(body: bytes) -> Iterator[Block]:
-    """Find IPTC data sets among Photoshop's image resources."""
+def photoshop(body: bytes) -> Iterator[Block]:
+    """Find IPTC data sets among Photoshop's image resources.
+
+    Parameters
+    ----------
+    body : bytes
+        The resources, one after the other.
+
+    Yields
+    ------
+    Block
+    """
     at = 0
     while body[at : at + 4] == b"8BIM":
         number = int.from_bytes(body[at + 4 : at + 6], "big")
@@ -269,7 +292,7 @@ def _webp(data: bytes) -> Iterator[Block]:
         body = data[at + 8 : at + 8 + length] if kind in _RIFF_CHUNKS else b""
         if kind == b"EXIF":
             # Some writers keep the head that JPEG needs.
-            yield Block("exif", body[6:] if body.startswith(_EXIF) else body)
+            yield Block("exif", body[6:] if body.startswith(EXIF_HEAD) else body)
         elif kind == b"XMP ":
             yield Block("xmp", body)
         elif kind == b"ICCP":
@@ -346,7 +369,7 @@ def _avif(data: bytes) -> Iterator[Block]:
 def _of_info(info: dict[Any, Any]) -> Iterator[Block]:
     exif = info.get("exif") or b""
     if exif:
-        yield Block("exif", exif[6:] if exif.startswith(_EXIF) else exif)
+        yield Block("exif", exif[6:] if exif.startswith(EXIF_HEAD) else exif)
     if info.get("xmp"):
         yield Block("xmp", info["xmp"])
     if info.get("icc_profile"):

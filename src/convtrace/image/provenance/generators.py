@@ -33,6 +33,13 @@ _KEYWORDS: Final = {
 }
 """Keywords of PNG texts that no other programs are known to write."""
 
+_KINDS: Final = {
+    **dict.fromkeys(("software", "creation tool", "exif:software"), "software"),
+    **dict.fromkeys(("creation time", "date:create", "exif:datetimeoriginal"), "time"),
+    # ImageMagick repeats EXIF as texts.
+    **dict.fromkeys(("exif:make", "exif:model", "exif:lensmodel"), "camera"),
+}
+
 # Whole words, in fields that name a program; fields that name people must be clearer.
 _PROGRAMS: Final = re.compile(
     r"""\b(?:stable\ ?diffusion|sdxl|automatic1111|comfyui|invokeai|novelai|fooocus|swarmui
@@ -52,6 +59,7 @@ _JOB: Final = re.compile(r"\bJob ID: [0-9a-f]{8}-[0-9a-f]{4}-")
 _TOOLS: Final = frozenset(
     (
         *("Software", "ProcessingSoftware", "xmp:CreatorTool", "tiff:Software", "Generator"),
+        "exif:Software",
         *("Originating program", "claim generator", "Creation Tool"),
     )
 )
@@ -85,11 +93,8 @@ def of_text(name: str, value: str) -> Statement:
     """
     shown = Statement("PNG text", fit_to_read(name, most=80), fit_to_read(value))
     program = _KEYWORDS.get(name.lower()) or _of_json(name, value)
-    if program is None and name.lower() in ("software", "creation tool"):
-        shown = replace(shown, kind="software")
-    elif program is None and name.lower() in ("creation time", "date:create"):
-        shown = replace(shown, kind="time")
     if program is None:
+        shown = replace(shown, kind=_KINDS.get(name.lower(), "other"))
         return judged(shown)
     return replace(shown, kind="generator", value=f"[{program}] {shown.value}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from convtrace.image.provenance import credentials, exif, generators, iptc, xmp
+from convtrace.image.provenance import credentials, exif, generators, iptc, raw_profiles, xmp
 from convtrace.image.provenance.blocks import MALFORMED, Block, blocks
 from convtrace.image.provenance.record import Credentials, Provenance, Statement, fit_to_read
 
@@ -16,6 +16,7 @@ _MOST_STATEMENTS = 300
 _MOST_CHARACTERS = 20_000
 # Of all blocks, unpacked: a file of 50 MB can hold thousands that unpack to 4 MiB each.
 _MOST_BYTES = 16 << 20
+_TOLD_ONCE = frozenset(("exif", "iptc", "xmp"))
 
 
 def provenance_of(data: bytes, format: str) -> Provenance:
@@ -54,6 +55,7 @@ def provenance_of(data: bytes, format: str) -> Provenance:
     """
     statements: list[Statement] = []
     manifest: Credentials | None = None
+    told: set[Block] = set()
     left = _MOST_BYTES
     for block in _all_blocks(data, format):
         left -= len(block.data) if block.kind != "tiff" else 0  # of these the values are counted
@@ -61,6 +63,11 @@ def provenance_of(data: bytes, format: str) -> Provenance:
             words = f"what is beyond {_MOST_BYTES:,} bytes of it is not read"
             statements.append(Statement("file", "metadata", words, "damage"))
             break
+        if block.kind in _TOLD_ONCE:
+            # ImageMagick stores the same IPTC under two names.
+            if block in told:
+                continue
+            told.add(block)
         found: list[Statement] = []
         if block.kind != "c2pa":
             found = list(islice(_statements(block), _MOST_STATEMENTS + 1))
@@ -89,6 +96,14 @@ def _cut(statements: list[Statement]) -> list[Statement]:
 
 def _all_blocks(data: bytes, format: str) -> Iterator[Block]:
     for block in blocks(data, format):
+        if raw_profiles.is_raw_profile(block):
+            # Handed on all the same, since its size counts.
+            yield Block("wrapped", block.data)
+            try:
+                yield from raw_profiles.inner_blocks(block)
+            except MALFORMED as error:
+                yield Block("damage", f"{block.name}: {error}".encode())
+            continue
         yield block
         if block.kind == "tiff":
             try:
@@ -106,7 +121,11 @@ def _statements(block: Block) -> Iterator[Statement]:
         elif block.kind == "iptc":
             yield from map(generators.judged, iptc.in_statements(block.data))
         elif block.kind == "text":
-            yield generators.of_text(block.name, block.data.decode("utf-8", "replace"))
+            if not _is_of_place(block.name):
+                yield generators.of_text(block.name, block.data.decode("utf-8", "replace"))
+            elif block.name.lower() == "exif:gpslatitude":
+                # Where somebody was is not repeated in every report.
+                yield Statement("PNG text", "GPS position", "present", "place")
         elif block.kind == "comment":
             yield _comment(block.data)
         elif block.kind == "profile":
@@ -116,6 +135,11 @@ def _statements(block: Block) -> Iterator[Statement]:
     except MALFORMED as error:
         words = " ".join(str(error).split())[:160] or type(error).__name__
         yield Statement(block.kind.upper(), "metadata", fit_to_read(words), "damage")
+
+
+def _is_of_place(keyword: str) -> bool:
+    """Tell whether a text is one of those in which ImageMagick repeats the EXIF of a place."""
+    return keyword.lower().startswith("exif:gps")
 
 
 def _comment(data: bytes) -> Statement:

@@ -107,9 +107,15 @@ function add(files) {
       state.waiting.push(card);
     }
   }
-  byId("results").hidden = state.cards.length === 0;
+  filled();
   tally();
   work();
+}
+
+function filled() {
+  const some = state.cards.length > 0;
+  byId("results").hidden = !some;
+  document.body.classList.toggle("some", some);
 }
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
@@ -223,7 +229,7 @@ function show(card, verdict) {
   card.find(".bar").setAttribute("aria-label", `On a scale from camera photograph to generated: ${number}`);
   card.find(".marker").style.left = `${100 * verdict.probability}%`;
   card.find(".why").hidden = false;
-  card.find(".why ul").replaceChildren(...verdict.reasons.map((reason) => element("li", reason)));
+  reasons(card, verdict.reasons);
   const origin = (verdict.provenance || { summary: [] }).summary;
   card.find(".origin").hidden = !origin.length;
   card.find(".origin ul").replaceChildren(...origin.map((sentence) => element("li", sentence)));
@@ -231,6 +237,22 @@ function show(card, verdict) {
   say(`${card.file.name}: ${WORDS[verdict.label]}, ${number}.`);
   tally();
   if (state.cards.length === 1) toggle(card);
+}
+
+function reasons(card, all) {
+  const items = all.map((reason) => element("li", reason));
+  card.find(".why ul").replaceChildren(...items);
+  // Among several pictures the first reason, which decides, is enough at first sight.
+  const rest = state.cards.length > 1 ? items.slice(1) : [];
+  const more = card.find(".more");
+  const unfold = (open) => {
+    rest.forEach((item) => (item.hidden = !open));
+    more.setAttribute("aria-expanded", String(open));
+    more.textContent = open ? "Fewer reasons" : `${rest.length} more reason${rest.length === 1 ? "" : "s"}`;
+  };
+  more.hidden = rest.length === 0;
+  more.onclick = () => unfold(rest[0].hidden);
+  unfold(false);
 }
 
 function zones(card, scale) {
@@ -455,7 +477,7 @@ byId("clear").onclick = () => {
   for (const card of state.cards) URL.revokeObjectURL(card.url);
   state.cards = [];
   byId("list").replaceChildren();
-  byId("results").hidden = true;
+  filled();
   byId("pick").focus();
 };
 byId("token-form").onsubmit = (event) => {
