@@ -70,9 +70,9 @@ def write(path: Path, rows: int) -> None:
                 "real" if probability < 0.13 else "generated" if probability > 0.63 else "unsure"
             )
             reasons = (
-                f"Its trace gives a probability of {probability:.2f} of being generated: 3 of 100 "
-                "held-out real photographs score this high.",
-                "Stored as a JPEG of quality about 90: of held-out pictures 70 of 100 were right.",
+                f"Its pixels give a probability of {probability:.2f} of being generated: 3 of 100 "
+                "real photographs it was tested on score this high.",
+                "Stored as a JPEG of quality about 90: of test pictures 70 of 100 were told right.",
             )
             verdict = Verdict(f"holiday/IMG_{place:05d}.jpg", label, probability, None, reasons)
             size = int(rng.integers(1_000_000, 9_000_000))

@@ -25,18 +25,18 @@ def calibration() -> Calibration:
 def test_the_counts_are_those_of_the_held_out_scores(calibration: Calibration) -> None:
     high = about_probability("generated", 0.93, 0.08, calibration)
     assert "0.93" in high
-    assert "10 of 100 held-out real photographs score this high" in high
-    assert "77 of 100 held-out generated images" in high
+    assert "10 of 100 real photographs it was tested on score this high" in high
+    assert "77 of 100 generated images" in high
     low = about_probability("real", 0.07, -0.08, calibration)
-    assert "10 of 100 held-out generated images score this low" in low
+    assert "10 of 100 generated images it was tested on score this low" in low
     assert "gives no verdict" in about_probability("unsure", 0.5, 0.0, calibration)
 
 
 def test_none_and_all_are_never_claimed(calibration: Calibration) -> None:
     text = about_probability("generated", 1.0, 50.0, calibration)
-    assert "fewer than 1 of 100 held-out real" in text
+    assert "fewer than 1 of 100 real" in text
     text = about_probability("unsure", 1.0, 50.0, calibration)
-    assert "more than 99 of 100 held-out generated images this low" in text
+    assert "more than 99 of 100 generated images this low" in text
 
 
 def test_compression(calibration: Calibration) -> None:

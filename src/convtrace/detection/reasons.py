@@ -45,20 +45,20 @@ def about_probability(
     generated_low = _of_hundred(calibration.generated_at_most(score))
     generated_high = _of_hundred(1 - calibration.generated_at_most(score))
     real_low = _of_hundred(1 - calibration.real_at_least(score))
-    start = f"Its trace gives a probability of {probability:.2f} of being generated"
+    start = f"Its pixels give a probability of {probability:.2f} of being generated"
     if label == "generated":
         return (
-            f"{start}: {real_high} of 100 held-out real photographs score this high, and "
-            f"{generated_high} of 100 held-out generated images."
+            f"{start}: {real_high} of 100 real photographs it was tested on score this high, and "
+            f"{generated_high} of 100 generated images."
         )
     if label == "real":
         return (
-            f"{start}: {generated_low} of 100 held-out generated images score this low, and "
-            f"{real_low} of 100 held-out real photographs."
+            f"{start}: {generated_low} of 100 generated images it was tested on score this low, "
+            f"and {real_low} of 100 real photographs."
         )
     return (
-        f"{start}, which gives no verdict: {real_high} of 100 held-out real photographs score "
-        f"this high, and {generated_low} of 100 held-out generated images this low."
+        f"{start}, which gives no verdict: {real_high} of 100 real photographs it was tested on "
+        f"score this high, and {generated_low} of 100 generated images this low."
     )
 
 
@@ -92,7 +92,7 @@ def about_compression(
     right = _of_hundred(calibration.measured["balanced_accuracy"])
     count = calibration.measured["n_real"] + calibration.measured["n_generated"]
     return (
-        f"{start}: of held-out pictures stored with {words}, {right} of 100 were told right "
+        f"{start}: of test pictures stored with {words}, {right} of 100 were told right "
         f"({count:.0f} pictures, real and generated counted alike)."
     )
 

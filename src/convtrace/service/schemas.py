@@ -24,7 +24,7 @@ _VERDICT_EXAMPLE: dict[str, Any] = {
     "label": "generated",
     "probability": 0.89,
     "generator": "unknown",
-    "reasons": ["Its trace gives a probability of 0.89 of being generated: ..."],
+    "reasons": ["Its pixels give a probability of 0.89 of being generated: ..."],
     "error": None,
     "provenance": {
         "summary": ["The file names a camera: Canon, EOS 5D."],
