@@ -21,8 +21,9 @@ pytest.importorskip("triton", reason="Triton is not installed")
 if DEVICE == "cpu" and os.environ.get("TRITON_INTERPRET") != "1":
     pytest.skip("Triton was imported as a compiler, and there is no CUDA", allow_module_level=True)
 
-from convtrace.traces import _optimiser, _passes, _triton
-from convtrace.traces.model import offsets
+from convtrace import traces  # noqa: E402
+from convtrace.traces import _optimiser, _passes, _triton, gpu  # noqa: E402
+from convtrace.traces.model import offsets  # noqa: E402
 
 MODES = {
     "gradient": _passes.GRADIENT,
@@ -137,6 +138,19 @@ def test_inverses(side):
         ridged = _optimiser._expected_inverse(matrix[index], wanted)
         assert ridged == (index >= 2)
         scale = np.sqrt(np.outer(np.diag(wanted), np.diag(wanted)))
-        np.testing.assert_allclose(found[index].cpu() / scale, wanted / scale, atol=1e-7)
+        np.testing.assert_allclose(found[index].cpu().numpy() / scale, wanted / scale, atol=1e-7)
     _, sound = _triton.invert(torch.from_numpy(-matrix).to(DEVICE), ridge=False)
     assert not sound.any()
+
+
+def test_fits_with_kernels_end_where_the_cpu_ends():
+    planes = _planes((3, 22, 26), seed=9)
+    stack = _triton.pitched(torch.from_numpy(planes).to(DEVICE))
+    batch = gpu._Batch(torch, stack, 3, 0, _triton, True)
+    kernels, sigma, weight, _, passes, converged, _ = gpu._maximise(batch, 1e-6, 500)
+    expected = traces.fit(list(planes), 3)
+    assert converged.all()
+    np.testing.assert_allclose(kernels, expected.kernels, atol=1e-5)
+    np.testing.assert_allclose(sigma, expected.sigma, rtol=1e-5)
+    np.testing.assert_allclose(weight, expected.weight, atol=1e-5)
+    np.testing.assert_array_equal(passes, expected.iterations)

@@ -47,13 +47,13 @@ _SUMS = 4
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _walk(
+def _walk(  # type: ignore[no-untyped-def]
     pixels, rows, filters, constants, sums, columns,
     stride, wide, count, groups,
-    PITCH: tl.constexpr, SIDE: tl.constexpr, PADDED: tl.constexpr, BLOCK: tl.constexpr, GROUP: tl.constexpr,
-    MATRIX: tl.constexpr, OBSERVE: tl.constexpr, ALL: tl.constexpr, PRECISE: tl.constexpr,
-    WHOLE: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+    PITCH: tl.constexpr, SIDE: tl.constexpr, PADDED: tl.constexpr, BLOCK: tl.constexpr,
+    GROUP: tl.constexpr, MATRIX: tl.constexpr, OBSERVE: tl.constexpr, ALL: tl.constexpr,
+    PRECISE: tl.constexpr, WHOLE: tl.constexpr,
+):  # fmt: skip
     """Write one program's sums, and its gradient or its matrix with the gradient beside it."""
     program = tl.program_id(0)
     plane = program // groups
@@ -75,7 +75,7 @@ def _walk(
     spread = tl.zeros((BLOCK,), kind)
     likelihood = tl.zeros((BLOCK,), kind)
     tau = tl.zeros((BLOCK,), kind)
-    if MATRIX:
+    if MATRIX:  # noqa: SIM108, the two have different types
         found = tl.zeros((PADDED, PADDED), tl.float32)
     else:
         found = tl.zeros((BLOCK, PADDED), kind)
@@ -143,10 +143,10 @@ def _walk(
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _collect(
+def _collect(  # type: ignore[no-untyped-def]
     sums, columns, constants, total, gradient, information, groups,
     SIDE: tl.constexpr, PADDED: tl.constexpr, MATRIX: tl.constexpr, OBSERVE: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Add the sums of one plane's programs in float64, and write what `evaluate` returns."""
     plane = tl.program_id(0).to(tl.int64)
     d: tl.constexpr = SIDE * SIDE - 1
@@ -197,10 +197,10 @@ def _collect(
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _sweep(
+def _sweep(  # type: ignore[no-untyped-def]
     matrices, inverses, sound, ridge, most, dependent,
     SIDE: tl.constexpr, PADDED: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Invert one matrix, with the least ridge up to ``most`` that is enough."""
     plane = tl.program_id(0).to(tl.int64)
     i = tl.arange(0, PADDED)
@@ -340,8 +340,9 @@ def evaluate(
         _walk[(programs,)](
             pixels, rows[here], filters[here], constants[here], sums, columns,
             stride, wide, count, groups, PITCH=pitch, SIDE=size, PADDED=padded, BLOCK=_BLOCK,
-            GROUP=_GROUP, MATRIX=matrix, OBSERVE=observe, ALL=mode == LEAST_SQUARES, PRECISE=precise,
-            WHOLE=whole, num_warps=8 if precise or padded > 64 else 4, num_stages=1,
+            GROUP=_GROUP, MATRIX=matrix, OBSERVE=observe, ALL=mode == LEAST_SQUARES,
+            PRECISE=precise, WHOLE=whole, num_stages=1,
+            num_warps=8 if precise or padded > 64 else 4,
         )  # fmt: skip
         _collect[(here.stop - here.start,)](
             sums, columns, constants[here], total[here], gradient[here],

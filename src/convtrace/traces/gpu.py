@@ -5,16 +5,20 @@ that the two end in the same maximum; each step is taken for all planes that nee
 together, and planes that have converged leave. See that module for why the steps are what
 they are.
 
-Pixels are float32 and the sums over them float32 within a band and float64 across bands;
-the last passes are float64 altogether. Of the design matrix only a band is ever there, so
-memory is bounded by `BAND_BYTES` and the pictures themselves. Its products with itself, with
-the kernel and with the weighted residual are batched matrix products: nearly all of the
-arithmetic.
+On CUDA the passes are the kernels of `convtrace.traces._triton`: no design matrix is there. On
+PyTorch's CPU build, and where Triton is missing, only a band of it is, so that memory is bounded
+by `BAND_BYTES` and the pictures themselves; its products with itself, with the kernel and with
+the weighted residual are batched matrix products, nearly all of the arithmetic.
+
+Pixels are float32 and the sums over them float32 within a group of pixels and float64 across
+groups; the last passes are float64 altogether.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +41,14 @@ BAND_BYTES = {"cpu": 1 << 25, "cuda": 1 << 31}
 _GROUP = 2048
 _LOWEST = -60.0
 _TRIALS = 4
-# Planes that are fitted together; more fill no GPU any better.
-_PLANES = {"cpu": 16, "cuda": 3072}
+# Planes that are fitted together, at most; and batches at work at once, so that the last planes
+# of one, which keep no GPU busy, go beside the many of the next.
+_PLANES = {"cpu": 16, "cuda": 12288}
+_WORKERS = {"cpu": 1, "cuda": 3}
+# Share of the free memory of a GPU that the batches at work may take.
+_SHARE = 0.6
+# Matrices of float64 that a plane takes while it is fitted.
+_MATRICES = 16
 
 
 def _torch() -> Any:
@@ -131,17 +141,50 @@ def fit_batch(
         raise TraceError(f"planes of shape {stack.shape}: give an array (planes, rows, columns)")
     if min(stack.shape[1:]) < size:
         raise TraceError(f"{stack.shape[2]} x {stack.shape[1]} pixels are smaller than the kernel")
-    found = []
-    for begin in range(0, len(stack), _PLANES[place]):
-        part = np.ascontiguousarray(stack[begin : begin + _PLANES[place]])
-        if part.dtype != np.uint8:
-            part = part.astype(np.float32)
-        # Grey levels cross the bus as bytes where they are bytes.
-        batch = torch.from_numpy(part).to(place).to(torch.float32)
-        if not bool(torch.isfinite(batch).all()):
-            raise TraceError("a channel holds values that are not finite numbers")
-        found.append(_maximise(torch, batch, size, tolerance, max_passes, BAND_BYTES[place]))
+    each = _planes_at_once(torch, place, stack.shape, size)
+    parts = [stack[begin : begin + each] for begin in range(0, len(stack), each)]
+
+    def fitted(part: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        with _stream(torch, place):
+            pixels = _upload(torch, part, place)
+            return _maximise(_Batch.over(torch, pixels, size), tolerance, max_passes)
+
+    workers = min(_WORKERS[place], len(parts))
+    if workers == 1:
+        found = [fitted(part) for part in parts]
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            found = list(pool.map(fitted, parts))
     return Trace(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+
+
+def _planes_at_once(torch: Any, place: str, shape: tuple[int, ...], size: int) -> int:
+    """Return how many planes a batch holds."""
+    count, height, width = shape
+    most = _PLANES[place]
+    if place == "cuda":
+        free, _ = torch.cuda.mem_get_info()
+        # Grey levels as they came and as float32 in wider rows, and what a fit keeps.
+        bytes_each = height * (width + 127) * 8 + 8 * _MATRICES * size**4
+        most = min(most, int(_SHARE * free) // (bytes_each * _WORKERS[place]))
+    return max(1, min(most, count))
+
+
+def _stream(torch: Any, place: str) -> Any:
+    """Return a context in which work of this thread does not wait for that of others."""
+    return torch.cuda.stream(torch.cuda.Stream()) if place == "cuda" else contextlib.nullcontext()
+
+
+def _upload(torch: Any, part: NDArray[Any], place: str) -> Any:
+    """Return planes as float32 on a device."""
+    part = np.ascontiguousarray(part)
+    if part.dtype != np.uint8:
+        part = part.astype(np.float32)
+    # Grey levels cross the bus as bytes where they are bytes.
+    pixels = torch.from_numpy(part).to(place).to(torch.float32)
+    if part.dtype != np.uint8 and not bool(torch.isfinite(pixels).all()):
+        raise TraceError("a channel holds values that are not finite numbers")
+    return pixels
 
 
 def extract_batch(
@@ -199,6 +242,15 @@ _FIELDS = (
 )  # fmt: skip
 
 
+def _kernels() -> Any:
+    """Return the module of Triton kernels, or None where Triton is missing."""
+    try:
+        from convtrace.traces import _triton
+    except ImportError:
+        return None
+    return _triton
+
+
 @dataclass(slots=True)
 class _Batch:
     """Planes on a device and how a pass walks over them."""
@@ -207,6 +259,17 @@ class _Batch:
     pixels: Any  # (B, H, W) float32
     size: int
     band_bytes: int
+    kernels: Any  # the module of Triton kernels, or None
+    whole: bool  # whether all pixels are whole numbers, where there are kernels
+
+    @classmethod
+    def over(cls, torch: Any, pixels: Any, size: int) -> _Batch:
+        """Return the batch of some planes, with kernels where they can run."""
+        kernels = _kernels() if pixels.is_cuda else None
+        if kernels is None:
+            return cls(torch, pixels, size, BAND_BYTES[pixels.device.type], None, False)
+        pixels = kernels.pitched(pixels)
+        return cls(torch, pixels, size, 0, kernels, kernels.is_whole(pixels))
 
     @property
     def d(self) -> int:
@@ -236,7 +299,13 @@ class _Batch:
         Returns
         -------
         sums (n, 3), gradient (n, d + 1), information (n, d + 1, d + 1) : tensors, float64
+            The information says nothing if the mode is `GRADIENT`.
         """
+        if self.kernels is not None:
+            found: tuple[Any, Any, Any] = self.kernels.evaluate(
+                self.pixels, rows, theta, self.size, mode, precise=precise, whole=self.whole
+            )
+            return found
         torch, d = self.torch, self.d
         n, centre = len(rows), d // 2
         double = torch.float64
@@ -299,6 +368,20 @@ class _Batch:
             information[:, d, :d] = information[:, :d, d]
             information[:, d, d] = tau if mode == OBSERVED else 0.5 * sums[:, 0]
         return sums, out, information
+
+    def invert(self, matrix: Any) -> tuple[Any, Any]:
+        """Invert symmetric matrices; tell which are positive definite."""
+        if self.kernels is not None:
+            found: tuple[Any, Any] = self.kernels.invert(matrix, ridge=False)
+            return found
+        return _invert(self.torch, matrix, self.torch.zeros_like(matrix[:, 0, 0]))
+
+    def invert_metric(self, matrix: Any) -> tuple[Any, Any]:
+        """Invert the information of EM steps; tell which took a ridge."""
+        if self.kernels is not None:
+            inverse, sound = self.kernels.invert(matrix, ridge=True)
+            return inverse, ~sound
+        return _expected_inverse(self.torch, matrix)
 
     def _bands(self, rows: Any, kind: Any) -> Any:
         """Yield the neighbours of the pixels, centres among them: (n * groups, N * N, pixels).
@@ -371,80 +454,99 @@ def _within(step: Any, reach: float) -> Any:
     return (step[:, :-1].abs().amax(1) <= reach) & (0.1 * step[:, -1].abs() <= reach)
 
 
-def _stride(torch: Any, metric: Any, information: Any, gradient: Any) -> Any:
-    """Return the sum of as many EM steps as stay within reach; see `_optimiser._stride`."""
-    inverse, _ = _expected_inverse(torch, metric)
+def _stride(batch: _Batch, metric: Any, information: Any, gradient: Any, reach: Any) -> Any:
+    """Return the sums of as many EM steps as stay within reach, and the inverses of the metric.
+
+    See `_optimiser._stride`.
+    """
+    torch = batch.torch
+    inverse, _ = batch.invert_metric(metric)
     eye = torch.eye(gradient.shape[1], dtype=metric.dtype, device=metric.device)
     power = eye - inverse @ information
     step = _times(inverse, gradient)
-    going = torch.arange(len(step), device=step.device)
+    going = torch.ones_like(reach, dtype=torch.bool)
     count = 1
-    while count < scheme._MOST_STEPS and len(going):
-        longer = step[going] + _times(power, step[going])
-        fine = _within(longer, scheme._REACH)
-        going, power = going[fine], power[fine]
-        step[going] = longer[fine]
-        power = power @ power
+    while True:
+        longer = step + _times(power, step)
+        going = going & _within(longer, reach)
+        step = torch.where(going[:, None], longer, step)
         count *= 2
-    return step
+        if count >= scheme._MOST_STEPS or not bool(going.any()):
+            return step, inverse
+        power = power @ power
 
 
-def _maximise(
-    torch: Any, pixels: Any, size: int, tolerance: float, budget: int, band_bytes: int
-) -> tuple[NDArray[Any], ...]:
+def _maximise(batch: _Batch, tolerance: float, budget: int) -> tuple[NDArray[Any], ...]:
     """Find the kernels and variances of greatest likelihood; the columns of a Trace."""
-    batch = _Batch(torch, pixels, size, band_bytes)
-    d, count = batch.d, batch.count
-    theta, inverse, passes, ridged = _start(batch, budget)
-    left = budget - passes
-    _, taken, _, again = _climb(
-        batch, theta, inverse, max(tolerance, scheme._SINGLE_TOLERANCE), left, precise=False
-    )
-    passes += taken
-    ridged |= again
-    left = (budget - passes).clamp(min=2)
-    sums, taken, converged, again = _climb(batch, theta, inverse, tolerance, left, precise=True)
-    passes += taken
-    ridged |= again
+    torch, d, size = batch.torch, batch.d, batch.size
+    device = batch.pixels.device
+    n = len(batch.pixels)
+    theta, inverse, metric, passes, ridged = _start(batch, budget // 2)
+    sums = torch.zeros((n, 3), dtype=torch.float64, device=device)
+    converged = torch.zeros(n, dtype=torch.bool, device=device)
+    rows = torch.arange(n, device=device)
+    for attempt in range(scheme._ATTEMPTS):
+        if attempt > 0:
+            _, _, metric[rows] = batch.evaluate(rows, theta[rows], EXPECTED)
+            passes[rows] += 1
+        free = rows[~ridged[rows]]
+        passes += _follow(batch, free, metric, theta, inverse, (budget - passes) // 2)
+        single = max(tolerance, scheme._SINGLE_TOLERANCE)
+        _, taken, _, again = _climb(
+            batch, rows, theta, inverse, single, budget - passes, precise=False
+        )
+        passes += taken
+        ridged |= again
+        left = (budget - passes).clamp(min=2)
+        last, taken, done, again = _climb(
+            batch, rows, theta, inverse, tolerance, left, precise=True
+        )
+        passes += taken
+        ridged |= again
+        sums[rows], converged[rows] = last[rows], done[rows]
+        rows = rows[~(converged | ridged | (passes >= budget))[rows]]
+        if not len(rows):
+            break
     kernels = np.insert(theta[:, :d].cpu().numpy(), d // 2, 0.0, axis=1).reshape(-1, size, size)
     host = sums.cpu().numpy()
     return (
         kernels,
         np.exp(0.5 * theta[:, d].cpu().numpy()),
-        host[:, 0] / count,
-        host[:, 2] / count + np.log(UNIFORM_DENSITY),
+        host[:, 0] / batch.count,
+        host[:, 2] / batch.count + np.log(UNIFORM_DENSITY),
         passes.cpu().numpy(),
         converged.cpu().numpy(),
-        ridged.cpu().numpy() | (count < d),
+        ridged.cpu().numpy() | (batch.count < d),
     )
 
 
-def _start(batch: _Batch, budget: int) -> tuple[Any, Any, Any, Any]:
-    """Take the least-squares start, then go where EM goes; see `_optimiser._start`."""
+def _start(batch: _Batch, budget: int) -> tuple[Any, Any, Any, Any, Any]:
+    """Take the least-squares start, then steps of EM while they are long.
+
+    Returns theta, the inverse and the metric of the last step, the passes, and whether a ridge
+    was needed; see `_optimiser._start`.
+    """
     torch, d = batch.torch, batch.d
     device = batch.pixels.device
     n = len(batch.pixels)
-    everyone = torch.arange(n, device=device)
+    active = torch.arange(n, device=device)
     theta = torch.full((n, d + 1), 1.0 / d, dtype=torch.float64, device=device)
     theta[:, d] = 0.0
-    sums, gradient, information = batch.evaluate(everyone, theta, LEAST_SQUARES)
-    inverse, ridged = _expected_inverse(torch, information)
+    sums, gradient, metric = batch.evaluate(active, theta, LEAST_SQUARES)
+    inverse, ridged = batch.invert_metric(metric)
     correction = _times(inverse[:, :d, :d], gradient[:, :d])
     theta[:, :d] += correction
     spread = sums[:, 1] - (correction * gradient[:, :d]).sum(1)
     spread = spread / sums[:, 0].clamp(min=1.0)
     theta[:, d] = torch.log(spread.clamp(min=1e-300)).clamp(min=scheme._FLOOR)
     passes = torch.ones(n, dtype=torch.int64, device=device)
-    metric = information
-    # Steps of EM while they are long.
-    active = everyone
-    while len(active := active[passes[active] < budget // 2]):
+    while len(active := active[passes[active] < budget]):
         before = theta[active, d]
         sums, gradient, found = batch.evaluate(active, theta[active], EXPECTED)
-        metric[active] = found
         passes[active] += 1
-        inverse[active], ridged[active] = _expected_inverse(torch, found)
-        step = _times(inverse[active], gradient)
+        found_inverse, ridged[active] = batch.invert_metric(found)
+        metric[active], inverse[active] = found, found_inverse
+        step = _times(found_inverse, gradient)
         theta[active, :d] += step[:, :d]
         spread = sums[:, 1] - torch.exp(before) * (step[:, :d] * gradient[:, :d]).sum(1)
         spread = spread.clamp(min=1e-300) / sums[:, 0].clamp(min=1e-300)
@@ -453,39 +555,68 @@ def _start(batch: _Batch, budget: int) -> tuple[Any, Any, Any, Any]:
         near = torch.where(after > scheme._ROUNDING, scheme._NEAR, scheme._NEAR_FLAT)
         small = (step[:, :d].abs().amax(1) <= near) & ((after - before).abs() <= 10.0 * near)
         active = active[~small]
-    # Then strides along the same path, until a Newton step stays close by.
-    active = everyone[~ridged]
-    strides = torch.zeros(n, dtype=torch.int64, device=device)
-    while len(active := active[passes[active] < budget // 2]):
+    return theta, inverse, metric, passes, ridged
+
+
+def _follow(batch: _Batch, rows: Any, metric: Any, theta: Any, inverse: Any, budget: Any) -> Any:
+    """Follow the paths of EM from ``theta`` in place; see `_optimiser._follow`.
+
+    Returns the passes of every plane, those of the others than ``rows`` being 0.
+    """
+    torch, d = batch.torch, batch.d
+    passes, strides = torch.zeros_like(budget), torch.zeros_like(budget)
+    reach = torch.full_like(theta[:, 0], scheme._REACH)
+    foreseen = torch.zeros_like(theta)
+    metric_inverse = torch.zeros_like(metric)
+    active = rows
+    while len(active := active[passes[active] < budget[active]]):
         _, gradient, information = batch.evaluate(active, theta[active], OBSERVED)
         passes[active] += 1
+        # What the quadratic model of the stride says of EM's next step, beside that step.
+        near = metric_inverse[active]
+        off = _times(near, gradient - foreseen[active])[:, :d].abs().amax(1)
+        length = _times(near, gradient)[:, :d].abs().amax(1)
+        here, later = reach[active], strides[active] > 0
+        sure = later & (off <= scheme._FORESEEN * length)
+        astray = later & ~sure & (off > scheme._ASTRAY * length)
+        here = torch.where(sure, (2.0 * here).clamp(max=scheme._FARTHEST), here)
+        here = torch.where(astray, (0.5 * here).clamp(min=scheme._SHORTEST), here)
+        reach[active] = here
         # sigma stays at its floor, and the kernel moves as if it were a constant.
         held = (theta[active, d] <= scheme._FLOOR) & (gradient[:, d] < 0.0)
-        gradient[held, d] = 0.0
-        information[held, :d, d] = 0.0
-        information[held, d, :d] = 0.0
-        information[held, d, d] = metric[active[held], d, d]
-        zero = torch.zeros(len(active), dtype=torch.float64, device=device)
-        found, sound = _invert(torch, information, zero)
-        inverse[active[sound]] = found[sound]
-        done = sound & _within(_times(found, gradient), scheme._LAST)
-        active, gradient, information = active[~done], gradient[~done], information[~done]
+        gradient[:, d] = torch.where(held, 0.0, gradient[:, d])
+        information[:, :d, d] = torch.where(held[:, None], 0.0, information[:, :d, d])
+        information[:, d, :d] = information[:, :d, d]
+        information[:, d, d] = torch.where(held, metric[active, d, d], information[:, d, d])
+        found, sound = batch.invert(information)
+        inverse[active] = torch.where(sound[:, None, None], found, inverse[active])
+        last = (scheme._LAST_STRIDES * here).clamp(max=scheme._LAST)
+        far = ~(sound & _within(_times(found, gradient), last))
+        active, gradient, information = active[far], gradient[far], information[far]
         if not len(active):
             break
-        theta[active] += _stride(torch, metric[active], information, gradient)
+        step, metric_inverse[active] = _stride(
+            batch, metric[active], information, gradient, reach[active]
+        )
+        foreseen[active] = gradient - _times(information, step)
+        theta[active] += step
         theta[active, d] = theta[active, d].clamp(min=scheme._FLOOR)
         strides[active] += 1
         renewed = active[strides[active] % scheme._REUSE == 0]
         if len(renewed):
             _, _, metric[renewed] = batch.evaluate(renewed, theta[renewed], EXPECTED)
             passes[renewed] += 1
-    return theta, inverse, passes, ridged
+    return passes
 
 
 def _climb(
-    batch: _Batch, theta: Any, inverse: Any, tolerance: float, budget: Any, *, precise: bool
-) -> tuple[Any, Any, Any, Any]:
+    batch: _Batch, rows: Any, theta: Any, inverse: Any, tolerance: float, budget: Any, *,
+    precise: bool,
+) -> tuple[Any, Any, Any, Any]:  # fmt: skip
     """Climb from ``theta`` in place; see `_optimiser._climb`.
+
+    Returns the sums, the passes, whether the steps fell under the tolerance, and whether a ridge
+    was needed, of every plane: those of the others than ``rows`` say nothing.
 
     Each round takes, of every plane still at work, the next trial of its line search, and
     of those whose search failed a step of EM.
@@ -494,16 +625,17 @@ def _climb(
     device = batch.pixels.device
     n = len(batch.pixels)
     noise = scheme._NOISE * batch.pixels[0].numel()
-    everyone = torch.arange(n, device=device)
-    sums, gradient, _ = batch.evaluate(everyone, theta, GRADIENT, precise=precise)
-    passes = torch.ones(n, dtype=torch.int64, device=device)
+    sums, gradient = theta.new_zeros((n, 3)), torch.zeros_like(theta)
+    sums[rows], gradient[rows], _ = batch.evaluate(rows, theta[rows], GRADIENT, precise=precise)
+    passes = torch.zeros(n, dtype=torch.int64, device=device)
+    passes[rows] = 1
     converged, ridged, restarted, finished, searching = (
         torch.zeros(n, dtype=torch.bool, device=device) for _ in range(5)
     )
     step, slope = torch.zeros_like(theta), torch.zeros_like(theta[:, 0])
     length, trials = torch.ones_like(slope), torch.zeros_like(passes)
     while True:
-        fresh = everyone[~finished & ~searching]
+        fresh = rows[~finished & ~searching]
         spent = passes[fresh] >= budget[fresh]
         finished[fresh[spent]] = True
         fresh = fresh[~spent]
@@ -525,8 +657,8 @@ def _climb(
             length[fresh] = (1.0 / ahead[:, d].abs().clamp(min=1e-300)).clamp(max=1.0)
             trials[fresh] = 0
             searching[fresh] = ~last & (rise > 0.0)
-        stuck = everyone[~finished & ~searching]
-        trying = everyone[~finished & searching]
+        stuck = rows[~finished & ~searching]
+        trying = rows[~finished & searching]
         if len(trying):
             moved = theta[trying] + length[trying, None] * step[trying]
             moved[:, d] = moved[:, d].clamp(min=scheme._FLOOR)
@@ -558,9 +690,9 @@ def _climb(
                 stuck, theta[stuck], EXPECTED, precise=precise
             )
             passes[stuck] += 1
-            inverse[stuck], ridged[stuck] = _expected_inverse(torch, expected)
+            inverse[stuck], ridged[stuck] = batch.invert_metric(expected)
             restarted[stuck] = True
-        if bool(finished.all()):
+        if bool(finished[rows].all()):
             return sums, passes, converged, ridged
 
 
