@@ -92,3 +92,26 @@ def test_same_as_the_cpu_solver_on_the_corpus(corpus):
     distance = np.abs(found.kernels - expected.kernels).max(axis=(1, 2))
     # One picture of forty may have its likelihood's maxima side by side.
     assert np.sort(distance)[-2] < 1e-4
+
+
+def test_planes_that_do_not_converge_are_taken_up_again(monkeypatch):
+    planes = _planes(5, 40, seed=4)
+    expected = gpu.fit_batch(planes, 3, device="cpu")
+    climb, refused = gpu._climb, []
+
+    def climb_in_vain(*arguments, precise):
+        sums, passes, converged, ridged = climb(*arguments, precise=precise)
+        if precise and not refused:
+            converged[1], converged[3] = False, False
+            refused.extend([1, 3])
+        return sums, passes, converged, ridged
+
+    monkeypatch.setattr(gpu, "_climb", climb_in_vain)
+    found = gpu.fit_batch(planes, 3, device="cpu")
+    assert refused
+    assert found.converged.all()
+    np.testing.assert_allclose(found.kernels, expected.kernels, atol=1e-6)
+    np.testing.assert_allclose(found.sigma, expected.sigma, rtol=1e-6)
+    np.testing.assert_allclose(found.log_likelihood, expected.log_likelihood, rtol=1e-6)
+    more = found.iterations > expected.iterations
+    assert more.tolist() == [False, True, False, True, False]

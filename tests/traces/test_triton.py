@@ -99,7 +99,9 @@ def test_same_as_the_passes_of_the_cpu(size, mode, whole):
 @pytest.mark.parametrize("size", [3, 7])
 def test_same_in_double_precision(size, mode):
     planes = _planes((2, 19, 31), seed=size)
-    _compare(planes, [0, 1], _thetas(2, size, 2), size, MODES[mode], precise=True, rtol=3e-7)
+    # The matrix stays in single precision.
+    rtol = 3e-7 if mode == "gradient" else 2e-6
+    _compare(planes, [0, 1], _thetas(2, size, 2), size, MODES[mode], precise=True, rtol=rtol)
 
 
 def test_several_programs_a_plane_and_several_parts(monkeypatch):

@@ -393,6 +393,6 @@ def invert(matrix: Any, *, ridge: bool) -> tuple[Any, Any]:
         padded = max(16, int(triton.next_power_of_2(side)))
         _sweep[(n,)](
             matrix, inverse, status, scheme._RIDGE, _MOST_RIDGE if ridge else 0.0,
-            scheme._DEPENDENT, SIDE=side, PADDED=padded, num_warps=8 if padded > 64 else 4,
+            scheme._DEPENDENT, SIDE=side, PADDED=padded, num_warps=max(4, padded // 8),
         )  # fmt: skip
     return inverse, status == 1

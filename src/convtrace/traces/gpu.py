@@ -635,7 +635,7 @@ def _climb(
     step, slope = torch.zeros_like(theta), torch.zeros_like(theta[:, 0])
     length, trials = torch.ones_like(slope), torch.zeros_like(passes)
     while True:
-        fresh = rows[~finished & ~searching]
+        fresh = rows[~(finished | searching)[rows]]
         spent = passes[fresh] >= budget[fresh]
         finished[fresh[spent]] = True
         fresh = fresh[~spent]
@@ -657,8 +657,8 @@ def _climb(
             length[fresh] = (1.0 / ahead[:, d].abs().clamp(min=1e-300)).clamp(max=1.0)
             trials[fresh] = 0
             searching[fresh] = ~last & (rise > 0.0)
-        stuck = rows[~finished & ~searching]
-        trying = rows[~finished & searching]
+        stuck = rows[~(finished | searching)[rows]]
+        trying = rows[(~finished & searching)[rows]]
         if len(trying):
             moved = theta[trying] + length[trying, None] * step[trying]
             moved[:, d] = moved[:, d].clamp(min=scheme._FLOOR)
