@@ -65,10 +65,10 @@ def _expected(plane, theta, size, mode, precise):
 
 
 def _compare(planes, rows, theta, size, mode, *, precise, rtol):
-    stack = _triton.pitched(torch.from_numpy(planes).to(DEVICE))
+    stack = _triton.Planes.of(torch.from_numpy(planes).to(DEVICE))
     sums, gradient, information = _triton.evaluate(
         stack, torch.tensor(rows, device=DEVICE), torch.from_numpy(theta).to(DEVICE), size, mode,
-        precise=precise, whole=_triton.is_whole(stack),
+        precise=precise,
     )  # fmt: skip
     for index, row in enumerate(rows):
         wanted = _expected(planes[row], theta[index], size, mode, precise)

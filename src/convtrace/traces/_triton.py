@@ -9,7 +9,7 @@ two runs give the same bits.
 
 The weighted normal matrix is made on the tensor cores. Grey levels that are whole numbers are
 exact in float16; the weighted ones go in as two float16 numbers, which hold 22 bits. The
-gradient takes two of the columns that the padding of the matrix leaves free. Other pixels take
+gradient takes some of the columns that the padding of the matrix leaves free. Other pixels take
 products of float32 in three parts of TensorFloat-32.
 
 A third kernel inverts the information matrices, by sweeping: its pivots are the squares of
@@ -18,9 +18,9 @@ Cholesky's, so that it tells dependent neighbours as `convtrace.traces._optimise
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 import triton
 import triton.language as tl
@@ -28,7 +28,7 @@ import triton.language as tl
 from convtrace.traces import _optimiser as scheme
 from convtrace.traces._passes import GRADIENT, LEAST_SQUARES, OBSERVED
 
-__all__ = ["PARTIAL_BYTES", "evaluate", "invert", "is_whole", "pitched"]
+__all__ = ["PARTIAL_BYTES", "Planes", "evaluate", "invert"]
 
 PARTIAL_BYTES = 1 << 31
 """Most bytes that the sums of all programs take before they are added."""
@@ -43,12 +43,14 @@ _WHOLE = 2048.0
 _MOST_RIDGE = 1e6
 
 _PITCH = 128
-_SUMS = 4
+_SUMS = 8
+# Every so many pixels, across and down, one tells the level of a plane.
+_SAMPLED = 8
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _walk(  # type: ignore[no-untyped-def]
-    pixels, rows, filters, constants, sums, columns,
+    pixels, levels, rows, theta, sums, columns,
     stride, wide, count, groups,
     PITCH: tl.constexpr, SIDE: tl.constexpr, PADDED: tl.constexpr, BLOCK: tl.constexpr,
     GROUP: tl.constexpr, MATRIX: tl.constexpr, OBSERVE: tl.constexpr, ALL: tl.constexpr,
@@ -58,23 +60,37 @@ def _walk(  # type: ignore[no-untyped-def]
     program = tl.program_id(0)
     plane = program // groups
     group = program - plane * groups
-    image = pixels + tl.load(rows + plane).to(tl.int64) * stride
-    n = tl.arange(0, PADDED)
-    used = n < SIDE * SIDE
-    steps = n // SIDE * PITCH + n % SIDE
-    taps = tl.load(filters + plane * PADDED + n)
-    scale = tl.load(constants + plane * 3)
-    shift = tl.load(constants + plane * 3 + 1)
-    precision = tl.load(constants + plane * 3 + 2)
+    row = tl.load(rows + plane).to(tl.int64)
+    image = pixels + row * stride
+    level = tl.load(levels + row).to(tl.float64)
+    d: tl.constexpr = SIDE * SIDE - 1
     kind = tl.float64 if PRECISE else tl.float32
+    # r = I - k * I: the centre has coefficient 1, the others -k.
+    n = tl.arange(0, PADDED)
+    used = n <= d
+    steps = n // SIDE * PITCH + n % SIDE
+    own = theta + plane * (d + 1)
+    k = tl.load(own + tl.where(n > d // 2, n - 1, n), mask=used & (n != d // 2), other=0.0)
+    taps = tl.where(n == d // 2, 1.0, -k)
+    offset = (level * tl.sum(taps, axis=0)).to(kind)
+    taps = taps.to(kind)
+    logs = tl.load(own + d)
+    precision = tl.exp(-logs)
+    scale = -0.5 * precision
+    # log(256 / sqrt(2 pi sigma^2))
+    shift = 4.626238910916437 - 0.5 * logs
     if not PRECISE:
-        scale = scale.to(tl.float32)
-        shift = shift.to(tl.float32)
+        # Powers of 2 are what the device has.
+        scale = (scale * 1.4426950408889634).to(tl.float32)
+        shift = (shift * 1.4426950408889634).to(tl.float32)
         precision = precision.to(tl.float32)
     weight = tl.zeros((BLOCK,), kind)
     spread = tl.zeros((BLOCK,), kind)
     likelihood = tl.zeros((BLOCK,), kind)
+    slope = tl.zeros((BLOCK,), kind)
     tau = tl.zeros((BLOCK,), kind)
+    mass = tl.zeros((BLOCK,), kind)
+    bent = tl.zeros((BLOCK,), kind)
     if MATRIX:  # noqa: SIM108, the two have different types
         found = tl.zeros((PADDED, PADDED), tl.float32)
     else:
@@ -88,19 +104,24 @@ def _walk(  # type: ignore[no-untyped-def]
         p = tl.minimum(p, last - 1)
         at = p + p // wide * (PITCH - wide)
         x = tl.load((image + at)[:, None] + steps[None, :], mask=used[None, :], other=0.0)
-        r = tl.sum(taps[None, :] * x.to(kind), axis=1)
+        r = tl.sum(taps[None, :] * x.to(kind), axis=1) + offset
         square = r * r
         if ALL:
             w = tl.where(inside, 1.0, 0.0)
         else:
-            # exp(-60) is nothing beside 1.
-            z = tl.maximum((square * scale + shift).to(tl.float32), -60.0)
-            ratio = tl.where(inside, tl.exp(z), 0.0)
+            # What is nothing beside 1 may be nothing.
+            z = square * scale + shift
+            if PRECISE:  # noqa: SIM108, the shorter form is no Triton
+                ratio = tl.exp(tl.maximum(z, -60.0))
+            else:
+                ratio = tl.exp2(tl.maximum(z, -86.0))
+            ratio = tl.where(inside, ratio, 0.0)
             w = ratio / (1.0 + ratio)
-            likelihood += tl.log(1.0 + ratio).to(kind)
+            likelihood += tl.log(1.0 + ratio)
         weighted = w.to(kind) * r
         weight += w.to(kind)
         spread += weighted * r
+        slope += weighted
         if MATRIX:
             if OBSERVE:
                 z = square * precision
@@ -108,15 +129,17 @@ def _walk(  # type: ignore[no-untyped-def]
                 v = w * (1.0 - doubt * z)
                 u = weighted * (1.0 - doubt * 0.5 * (z - 1.0))
                 tau += w * (0.5 * z - doubt * 0.25 * (z - 1.0) * (z - 1.0))
+                mass += v
+                bent += u
             else:
                 v = w
                 u = weighted
-            # The gradient's weights and those of its derivative by log sigma^2 stand in the
-            # first two columns after the neighbours.
-            y = tl.where(
-                n[None, :] == SIDE * SIDE, weighted[:, None],
-                tl.where(n[None, :] == SIDE * SIDE + 1, u[:, None], v[:, None] * x),
-            )  # fmt: skip
+            # Three columns after the neighbours: the weights of the gradient, those of its
+            # derivative by log sigma^2, and the weights of the matrix themselves.
+            y = tl.where(n[None, :] == d + 1, weighted[:, None], v[:, None] * x)
+            if OBSERVE:
+                y = tl.where(n[None, :] == d + 2, u[:, None], y)
+            y = tl.where(n[None, :] == d + 3, v[:, None], y)
             if WHOLE:
                 high = y.to(tl.float16)
                 low = (y - high.to(tl.float32)).to(tl.float16)
@@ -129,11 +152,15 @@ def _walk(  # type: ignore[no-untyped-def]
                 found += tl.dot(tl.trans(x), y, input_precision="tf32x3")
         else:
             found += weighted[:, None] * x.to(kind)
-    out = sums + program * 4
+    out = sums + program * 8
     tl.store(out, tl.sum(weight, axis=0))
     tl.store(out + 1, tl.sum(spread, axis=0))
     tl.store(out + 2, tl.sum(likelihood, axis=0))
-    tl.store(out + 3, tl.sum(tau, axis=0))
+    tl.store(out + 3, tl.sum(slope, axis=0))
+    tl.store(out + 4, tl.sum(tau, axis=0))
+    tl.store(out + 5, tl.sum(mass, axis=0))
+    tl.store(out + 6, tl.sum(bent, axis=0))
+    tl.store(out + 7, 0.0)
     if MATRIX:
         m = tl.arange(0, PADDED)
         base = columns + program.to(tl.int64) * PADDED * PADDED
@@ -144,55 +171,72 @@ def _walk(  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _collect(  # type: ignore[no-untyped-def]
-    sums, columns, constants, total, gradient, information, groups,
+    sums, columns, levels, rows, theta, total, gradient, information, groups,
     SIDE: tl.constexpr, PADDED: tl.constexpr, MATRIX: tl.constexpr, OBSERVE: tl.constexpr,
 ):  # fmt: skip
-    """Add the sums of one plane's programs in float64, and write what `evaluate` returns."""
+    """Add the sums of one plane's programs in float64, and write what `evaluate` returns.
+
+    The pixels were less the level of the plane, which comes back here.
+    """
     plane = tl.program_id(0).to(tl.int64)
     d: tl.constexpr = SIDE * SIDE - 1
-    precision = tl.load(constants + plane * 3 + 2)
+    level = tl.load(levels + tl.load(rows + plane)).to(tl.float64)
+    precision = tl.exp(-tl.load(theta + plane * (d + 1) + d))
     # The centre is no neighbour.
     i = tl.arange(0, PADDED)
     source = tl.where(i >= d // 2, i + 1, i)
     within = i < d
-    four = tl.arange(0, 4)
-    whole = tl.zeros((4,), tl.float64)
+    eight = tl.arange(0, 8)
+    whole = tl.zeros((8,), tl.float64)
     slope = tl.zeros((PADDED,), tl.float64)
     if MATRIX:
         cross = tl.zeros((PADDED,), tl.float64)
+        down = tl.zeros((PADDED,), tl.float64)
+        across = tl.zeros((PADDED,), tl.float64)
+        j = tl.arange(0, PADDED)
+        target = tl.where(j >= d // 2, j + 1, j)
         matrix = tl.zeros((PADDED, PADDED), tl.float64)
-        both = within[:, None] & within[None, :]
+        both = within[:, None] & (j < d)[None, :]
     for group in range(groups):
         program = plane * groups + group
-        whole += tl.load(sums + program * 4 + four).to(tl.float64)
+        whole += tl.load(sums + program * 8 + eight).to(tl.float64)
         if MATRIX:
             base = columns + program * PADDED * PADDED
             line = base + source * PADDED
             slope += tl.load(line + (d + 1), mask=within, other=0.0).to(tl.float64)
             if OBSERVE:
                 cross += tl.load(line + (d + 2), mask=within, other=0.0).to(tl.float64)
-            one = source[:, None] * PADDED + source[None, :]
-            other = source[None, :] * PADDED + source[:, None]
+            down += tl.load(line + (d + 3), mask=within, other=0.0).to(tl.float64)
+            across += tl.load(
+                base + target * PADDED + (d + 3), mask=j < d, other=0.0
+            ).to(tl.float64)  # fmt: skip
+            one = source[:, None] * PADDED + target[None, :]
+            other = target[None, :] * PADDED + source[:, None]
             matrix += tl.load(base + one, mask=both, other=0.0).to(tl.float64)
             matrix += tl.load(base + other, mask=both, other=0.0).to(tl.float64)
         else:
             slope += tl.load(
                 columns + program * PADDED + source, mask=within, other=0.0
             ).to(tl.float64)  # fmt: skip
-    w = tl.sum(tl.where(four == 0, whole, 0.0), axis=0)
-    squares = tl.sum(tl.where(four == 1, whole, 0.0), axis=0)
-    tl.store(total + plane * 3 + four, whole, mask=four < 3)
+    w = tl.sum(tl.where(eight == 0, whole, 0.0), axis=0)
+    squares = tl.sum(tl.where(eight == 1, whole, 0.0), axis=0)
+    slope += level * tl.sum(tl.where(eight == 3, whole, 0.0), axis=0)
+    tl.store(total + plane * 3 + eight, whole, mask=eight < 3)
     tl.store(gradient + plane * (d + 1) + i, slope * precision, mask=within)
     tl.store(gradient + plane * (d + 1) + d, 0.5 * (squares * precision - w))
     if MATRIX:
-        side: tl.constexpr = d + 1
-        out = information + plane * side * side
-        tl.store(out + i[:, None] * side + i[None, :], 0.5 * precision * matrix, mask=both)
-        tl.store(out + i * side + d, cross * precision, mask=within)
-        tl.store(out + d * side + i, cross * precision, mask=within)
+        mass = w
         corner = 0.5 * w
         if OBSERVE:
-            corner = tl.sum(tl.where(four == 3, whole, 0.0), axis=0)
+            mass = tl.sum(tl.where(eight == 5, whole, 0.0), axis=0)
+            corner = tl.sum(tl.where(eight == 4, whole, 0.0), axis=0)
+            cross += level * tl.sum(tl.where(eight == 6, whole, 0.0), axis=0)
+        matrix = 0.5 * matrix + level * (down[:, None] + across[None, :]) + level * level * mass
+        side: tl.constexpr = d + 1
+        out = information + plane * side * side
+        tl.store(out + i[:, None] * side + j[None, :], precision * matrix, mask=both)
+        tl.store(out + i * side + d, cross * precision, mask=within)
+        tl.store(out + d * side + i, cross * precision, mask=within)
         tl.store(out + d * side + d, corner)
 
 
@@ -247,48 +291,55 @@ def _sweep(  # type: ignore[no-untyped-def]
     tl.store(sound + plane, status)
 
 
-def pitched(pixels: Any) -> Any:
-    """Return planes as float32 whose rows begin a multiple of 128 pixels apart.
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """Planes as the kernels read them.
 
-    The distance is a constant of the kernels: the fewer, the less often they are compiled.
-
-    Parameters
+    Attributes
     ----------
-    pixels : tensor of shape (B, H, W)
-        Grey levels.
-
-    Returns
-    -------
-    tensor of shape (B, H, W), float32
-        A view of wider rows.
+    pixels : tensor of shape (B, H, W), float32
+        Grey levels less that of the plane; rows begin a multiple of 128 pixels apart. That
+        distance is a constant of the kernels: the fewer, the less often they are compiled.
+    levels : tensor of shape (B,), float32
+        The median of some pixels of each plane. Neighbours of a smooth picture are so nearly
+        dependent that sums over them lose what tells them apart; less their level they do not.
+    whole : bool
+        Whether all pixels are whole numbers that float16 holds exactly.
     """
-    count, height, width = pixels.shape
-    pitch = -(-width // _PITCH) * _PITCH
-    out = torch.zeros((count, height, pitch), dtype=torch.float32, device=pixels.device)
-    view = out[:, :, :width]
-    view.copy_(pixels)
-    return view
 
+    pixels: Any
+    levels: Any
+    whole: bool
 
-def is_whole(pixels: Any) -> bool:
-    """Return whether all pixels are whole numbers that float16 holds exactly."""
-    return bool(((pixels == pixels.round()) & (pixels.abs() <= _WHOLE)).all())
+    @classmethod
+    def of(cls, pixels: Any) -> Planes:
+        """Return planes of shape (B, H, W), tensors of any type."""
+        count, height, width = pixels.shape
+        pitch = -(-width // _PITCH) * _PITCH
+        out = torch.zeros((count, height, pitch), dtype=torch.float32, device=pixels.device)
+        view = out[:, :, :width]
+        view.copy_(pixels)
+        some = view[:, ::_SAMPLED, ::_SAMPLED].reshape(count, -1)
+        levels = some.median(dim=1).values
+        view -= levels[:, None, None]
+        whole = bool(((view == view.round()) & (view.abs() <= _WHOLE)).all())
+        return cls(view, levels, whole)
 
 
 def _padded(side: int) -> int:
-    """Return the side of the matrix that holds all neighbours and two columns more."""
-    return max(16, int(triton.next_power_of_2(side * side + 2)))
+    """Return the side of the matrix that holds all neighbours and three columns more."""
+    return max(16, int(triton.next_power_of_2(side * side + 3)))
 
 
 def evaluate(
-    pixels: Any, rows: Any, theta: Any, size: int, mode: int, *, precise: bool, whole: bool
+    planes: Planes, rows: Any, theta: Any, size: int, mode: int, *, precise: bool
 ) -> tuple[Any, Any, Any]:
-    """Walk over some planes once; see `convtrace.traces.gpu`.
+    """Walk over some planes once; see `convtrace.traces._batch`.
 
     Parameters
     ----------
-    pixels : tensor of shape (B, H, W), float32
-        Grey levels, as `pitched` lays them out.
+    planes : Planes
+        The pixels.
     rows : tensor of shape (n,), int64
         Which planes.
     theta : tensor of shape (n, d + 1), float64
@@ -299,8 +350,6 @@ def evaluate(
         As of `convtrace.traces._passes.evaluate`.
     precise : bool
         Whether the residual and the gradient are summed in float64.
-    whole : bool
-        What `is_whole` says of the pixels.
 
     Returns
     -------
@@ -310,12 +359,11 @@ def evaluate(
     matrix = mode != GRADIENT
     if precise and matrix:
         # The matrix is a metric only, for which float32 does.
-        sums, gradient, _ = evaluate(
-            pixels, rows, theta, size, GRADIENT, precise=True, whole=whole
-        )  # fmt: skip
-        _, _, information = evaluate(pixels, rows, theta, size, mode, precise=False, whole=whole)
+        sums, gradient, _ = evaluate(planes, rows, theta, size, GRADIENT, precise=True)
+        _, _, information = evaluate(planes, rows, theta, size, mode, precise=False)
         return sums, gradient, information
     d, n = size * size - 1, len(rows)
+    pixels = planes.pixels
     device = pixels.device
     double = torch.float64
     padded = _padded(size)
@@ -324,48 +372,33 @@ def evaluate(
     wide = width - size + 1
     count = (height - size + 1) * wide
     groups = -(-count // _GROUP)
-    filters, constants = _constants(theta, padded, precise)
+    theta = theta.contiguous()
     total = torch.empty((n, 3), dtype=double, device=device)
     gradient = torch.empty((n, d + 1), dtype=double, device=device)
     information = torch.empty((n, d + 1, d + 1), dtype=double, device=device) if matrix else None
     kind = double if precise else torch.float32
     cells = padded * (padded if matrix else 1)
     most = max(1, PARTIAL_BYTES // (groups * (cells + _SUMS) * kind.itemsize))
+    observe = mode == OBSERVED
     for begin in range(0, n, most):
         here = slice(begin, min(begin + most, n))
-        programs = (here.stop - here.start) * groups
-        sums = torch.empty((programs, _SUMS), dtype=kind, device=device)
-        columns = torch.empty((programs, cells), dtype=kind, device=device)
-        observe = mode == OBSERVED
-        _walk[(programs,)](
-            pixels, rows[here], filters[here], constants[here], sums, columns,
+        many = here.stop - here.start
+        sums = torch.empty((many * groups, _SUMS), dtype=kind, device=device)
+        columns = torch.empty((many * groups, cells), dtype=kind, device=device)
+        _walk[(many * groups,)](
+            pixels, planes.levels, rows[here], theta[here], sums, columns,
             stride, wide, count, groups, PITCH=pitch, SIDE=size, PADDED=padded, BLOCK=_BLOCK,
             GROUP=_GROUP, MATRIX=matrix, OBSERVE=observe, ALL=mode == LEAST_SQUARES,
-            PRECISE=precise, WHOLE=whole, num_stages=1,
+            PRECISE=precise, WHOLE=planes.whole, num_stages=1,
             num_warps=8 if precise or padded > 64 else 4,
         )  # fmt: skip
-        _collect[(here.stop - here.start,)](
-            sums, columns, constants[here], total[here], gradient[here],
-            information[here] if information is not None else gradient[here], groups,
+        _collect[(many,)](
+            sums, columns, planes.levels, rows[here], theta[here], total[here], gradient[here],
+            gradient[here] if information is None else information[here], groups,
             SIDE=size, PADDED=padded, MATRIX=matrix, OBSERVE=observe,
             num_warps=8 if padded > 64 else 4,
         )  # fmt: skip
     return total, gradient, information
-
-
-def _constants(theta: Any, padded: int, precise: bool) -> tuple[Any, Any]:
-    """Return the filters of the residual, and what turns its square into responsibilities."""
-    d = theta.shape[1] - 1
-    centre = d // 2
-    filters = torch.zeros((len(theta), padded), dtype=torch.float64, device=theta.device)
-    filters[:, :centre] = -theta[:, :centre]
-    filters[:, centre] = 1.0
-    filters[:, centre + 1 : d + 1] = -theta[:, centre:d]
-    if not precise:
-        filters = filters.to(torch.float32)
-    precision = torch.exp(-theta[:, d])
-    shift = np.log(256.0 / np.sqrt(2 * np.pi)) - 0.5 * theta[:, d]
-    return filters, torch.stack([-0.5 * precision, shift, precision], dim=1)
 
 
 def invert(matrix: Any, *, ridge: bool) -> tuple[Any, Any]:
