@@ -10,7 +10,7 @@ from convtrace.errors import TraceError
 
 pytest.importorskip("torch", reason="the extra 'gpu' is not installed")
 
-from convtrace.traces import gpu
+from convtrace.traces import _ascent, _batch, gpu
 
 
 def _planes(count, side, seed=0):
@@ -47,7 +47,7 @@ def test_same_as_the_cpu_solver(size):
 def test_bands_and_companions_do_not_matter(monkeypatch):
     planes = _planes(6, 40, seed=1)
     whole = gpu.fit_batch(planes, 5, device="cpu")
-    monkeypatch.setitem(gpu.BAND_BYTES, "cpu", 1)
+    monkeypatch.setitem(_batch.BAND_BYTES, "cpu", 1)
     narrow = gpu.fit_batch(planes, 5, device="cpu")
     np.testing.assert_allclose(narrow.kernels, whole.kernels, atol=1e-5)
     alone = gpu.fit_batch(planes[2:3], 5, device="cpu")
@@ -97,16 +97,17 @@ def test_same_as_the_cpu_solver_on_the_corpus(corpus):
 def test_planes_that_do_not_converge_are_taken_up_again(monkeypatch):
     planes = _planes(5, 40, seed=4)
     expected = gpu.fit_batch(planes, 3, device="cpu")
-    climb, refused = gpu._climb, []
+    end, refused = _ascent._Ascent._end, set()
 
-    def climb_in_vain(*arguments, precise):
-        sums, passes, converged, ridged = climb(*arguments, precise=precise)
-        if precise and not refused:
-            converged[1], converged[3] = False, False
-            refused.extend([1, 3])
-        return sums, passes, converged, ridged
+    def end_in_vain(ascent, at, over, last, *, precise):
+        if precise:
+            for place, plane in enumerate(at.tolist()):
+                if plane in (1, 3) and plane not in refused and last[place]:
+                    last[place] = False
+                    refused.add(plane)
+        return end(ascent, at, over, last, precise=precise)
 
-    monkeypatch.setattr(gpu, "_climb", climb_in_vain)
+    monkeypatch.setattr(_ascent._Ascent, "_end", end_in_vain)
     found = gpu.fit_batch(planes, 3, device="cpu")
     assert refused
     assert found.converged.all()

@@ -22,7 +22,7 @@ if DEVICE == "cpu" and os.environ.get("TRITON_INTERPRET") != "1":
     pytest.skip("Triton was imported as a compiler, and there is no CUDA", allow_module_level=True)
 
 from convtrace import traces  # noqa: E402
-from convtrace.traces import _optimiser, _passes, _triton, gpu  # noqa: E402
+from convtrace.traces import _ascent, _batch, _optimiser, _passes, _triton  # noqa: E402
 from convtrace.traces.model import offsets  # noqa: E402
 
 MODES = {
@@ -147,9 +147,9 @@ def test_inverses(side):
 
 def test_fits_with_kernels_end_where_the_cpu_ends():
     planes = _planes((3, 22, 26), seed=9)
-    stack = _triton.pitched(torch.from_numpy(planes).to(DEVICE))
-    batch = gpu._Batch(torch, stack, 3, 0, _triton, True)
-    kernels, sigma, weight, _, passes, converged, _ = gpu._maximise(batch, 1e-6, 500)
+    stack = _triton.Planes.of(torch.from_numpy(planes).to(DEVICE))
+    batch = _batch.Batch(torch, stack.pixels, 3, _triton, stack)
+    kernels, sigma, weight, _, passes, converged, _ = _ascent.maximise(batch, 1e-6, 500)
     expected = traces.fit(list(planes), 3)
     assert converged.all()
     np.testing.assert_allclose(kernels, expected.kernels, atol=1e-5)

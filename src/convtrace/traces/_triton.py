@@ -46,6 +46,8 @@ _PITCH = 128
 _SUMS = 8
 # Every so many pixels, across and down, one tells the level of a plane.
 _SAMPLED = 8
+# Planes that are prepared at once.
+_CHUNK = 1024
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -316,14 +318,20 @@ class Planes:
         """Return planes of shape (B, H, W), tensors of any type."""
         count, height, width = pixels.shape
         pitch = -(-width // _PITCH) * _PITCH
-        out = torch.zeros((count, height, pitch), dtype=torch.float32, device=pixels.device)
+        device = pixels.device
+        out = torch.empty((count, height, pitch), dtype=torch.float32, device=device)
         view = out[:, :, :width]
-        view.copy_(pixels)
-        some = view[:, ::_SAMPLED, ::_SAMPLED].reshape(count, -1)
-        levels = some.median(dim=1).values
-        view -= levels[:, None, None]
-        whole = bool(((view == view.round()) & (view.abs() <= _WHOLE)).all())
-        return cls(view, levels, whole)
+        levels = torch.empty(count, dtype=torch.float32, device=device)
+        whole = torch.ones((), dtype=torch.bool, device=device)
+        for begin in range(0, count, _CHUNK):
+            part = view[begin : begin + _CHUNK]
+            part.copy_(pixels[begin : begin + _CHUNK])
+            some = part[:, ::_SAMPLED, ::_SAMPLED].reshape(len(part), -1)
+            level = some.median(dim=1).values
+            part -= level[:, None, None]
+            whole &= ((part == part.round()) & (part.abs() <= _WHOLE)).all()
+            levels[begin : begin + _CHUNK] = level
+        return cls(view, levels, bool(whole))
 
 
 def _padded(side: int) -> int:
