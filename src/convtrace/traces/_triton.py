@@ -33,10 +33,15 @@ __all__ = ["PARTIAL_BYTES", "Planes", "evaluate", "invert"]
 PARTIAL_BYTES = 1 << 31
 """Most bytes that the sums of all programs take before they are added."""
 
-# Pixels of a program. A thread adds 64 blocks of 128 one by one in float32, no longer a chain
-# than on the CPU.
+# Pixels of a program. A thread adds them block by block in float32, no longer a chain than on
+# the CPU.
 _GROUP = 8192
-_BLOCK = 128
+# Pixels of a block, warps of a program and most registers of a thread, by kind of pass: with fewer
+# registers more programs run beside each other, and one loads while another multiplies.
+_SHAPES = {"matrix": (64, 8, 128), "gradient": (64, 4, 128), "precise": (128, 8, 255)}
+# The same for N = 3 and 5, and for N = 9.
+_SMALL = {"matrix": (128, 4, 255), "gradient": (128, 4, 255), "precise": (128, 8, 255)}
+_LARGE = {"matrix": (64, 8, 255), "gradient": (64, 8, 255), "precise": (64, 8, 255)}
 # Whole numbers up to here are exact in float16, and so are their differences from it.
 _WHOLE = 2048.0
 # Ridges double from `_optimiser._RIDGE` until they are enough; sums that are not finite never do.
@@ -388,6 +393,8 @@ def evaluate(
     cells = padded * (padded if matrix else 1)
     most = max(1, PARTIAL_BYTES // (groups * (cells + _SUMS) * kind.itemsize))
     observe = mode == OBSERVED
+    shapes = _SMALL if padded < 64 else _LARGE if padded > 64 else _SHAPES
+    block, warps, registers = shapes["matrix" if matrix else "precise" if precise else "gradient"]
     for begin in range(0, n, most):
         here = slice(begin, min(begin + most, n))
         many = here.stop - here.start
@@ -395,16 +402,16 @@ def evaluate(
         columns = torch.empty((many * groups, cells), dtype=kind, device=device)
         _walk[(many * groups,)](
             pixels, planes.levels, rows[here], theta[here], sums, columns,
-            stride, wide, count, groups, PITCH=pitch, SIDE=size, PADDED=padded, BLOCK=_BLOCK,
+            stride, wide, count, groups, PITCH=pitch, SIDE=size, PADDED=padded, BLOCK=block,
             GROUP=_GROUP, MATRIX=matrix, OBSERVE=observe, ALL=mode == LEAST_SQUARES,
-            PRECISE=precise, WHOLE=planes.whole, num_stages=1,
-            num_warps=8 if precise or padded > 64 else 4,
+            PRECISE=precise, WHOLE=planes.whole, num_stages=1, num_warps=warps,
+            maxnreg=registers,
         )  # fmt: skip
         _collect[(many,)](
             sums, columns, planes.levels, rows[here], theta[here], total[here], gradient[here],
             gradient[here] if information is None else information[here], groups,
             SIDE=size, PADDED=padded, MATRIX=matrix, OBSERVE=observe,
-            num_warps=8 if padded > 64 else 4,
+            num_warps=max(4, padded // 8),
         )  # fmt: skip
     return total, gradient, information
 

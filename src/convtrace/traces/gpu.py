@@ -35,7 +35,7 @@ _WORKERS = {"cpu": 1, "cuda": 2}
 # Share of the free memory of a GPU that the batches at work may take.
 _SHARE = 0.6
 # Matrices of float64 that a plane takes while it is fitted.
-_MATRICES = 16
+_MATRICES = 14
 
 
 def _torch() -> Any:
@@ -152,7 +152,7 @@ def _planes_at_once(torch: Any, place: str, shape: tuple[int, ...], size: int) -
     if place == "cuda":
         free, _ = torch.cuda.mem_get_info()
         # Grey levels as they came and as float32 in wider rows, and what a fit keeps.
-        bytes_each = height * (width + 127) * 8 + 8 * _MATRICES * size**4
+        bytes_each = height * (width + 127) * 5 + 8 * _MATRICES * size**4
         most = min(most, int(_SHARE * free) // (bytes_each * _WORKERS[place]))
     return max(1, min(most, count))
 
