@@ -114,8 +114,8 @@ def test_several_programs_a_plane_and_several_parts(monkeypatch):
 
 def test_weights_of_the_observed_information_fit_into_float16():
     """The largest there are, at the least sigma, times the largest whole number."""
-    planes = np.full((1, 12, 12), 2048, np.float32)
-    planes[0, ::2, ::3] = 2047
+    planes = np.full((1, 12, 12), 1024, np.float32)
+    planes[0, ::2, ::3] = 1023
     theta = np.zeros((1, 9))
     theta[0, :8] = 1.0 / 8
     theta[0, 8] = _optimiser._FLOOR

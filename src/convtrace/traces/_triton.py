@@ -42,22 +42,20 @@ _SHAPES = {"matrix": (64, 8, 128), "gradient": (64, 4, 128), "precise": (128, 8,
 # The same for N = 3 and 5, and for N = 9.
 _SMALL = {"matrix": (128, 4, 255), "gradient": (128, 4, 255), "precise": (128, 8, 255)}
 _LARGE = {"matrix": (64, 8, 255), "gradient": (64, 8, 255), "precise": (64, 8, 255)}
-# Whole numbers up to here are exact in float16, and so are their differences from it.
-_WHOLE = 2048.0
+# Whole numbers up to twice this are exact in float16.
+_WHOLE = 1024.0
 # Ridges double from `_optimiser._RIDGE` until they are enough; sums that are not finite never do.
 _MOST_RIDGE = 1e6
 
 _PITCH = 128
 _SUMS = 8
-# Every so many pixels, across and down, one tells the level of a plane.
-_SAMPLED = 8
 # Planes that are prepared at once.
 _CHUNK = 1024
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _walk(  # type: ignore[no-untyped-def]
-    pixels, levels, rows, theta, sums, columns,
+    pixels, rows, theta, sums, columns,
     stride, wide, count, groups,
     PITCH: tl.constexpr, SIDE: tl.constexpr, PADDED: tl.constexpr, BLOCK: tl.constexpr,
     GROUP: tl.constexpr, MATRIX: tl.constexpr, OBSERVE: tl.constexpr, ALL: tl.constexpr,
@@ -67,9 +65,7 @@ def _walk(  # type: ignore[no-untyped-def]
     program = tl.program_id(0)
     plane = program // groups
     group = program - plane * groups
-    row = tl.load(rows + plane).to(tl.int64)
-    image = pixels + row * stride
-    level = tl.load(levels + row).to(tl.float64)
+    image = pixels + tl.load(rows + plane).to(tl.int64) * stride
     d: tl.constexpr = SIDE * SIDE - 1
     kind = tl.float64 if PRECISE else tl.float32
     # r = I - k * I: the centre has coefficient 1, the others -k.
@@ -79,7 +75,7 @@ def _walk(  # type: ignore[no-untyped-def]
     own = theta + plane * (d + 1)
     k = tl.load(own + tl.where(n > d // 2, n - 1, n), mask=used & (n != d // 2), other=0.0)
     taps = tl.where(n == d // 2, 1.0, -k)
-    offset = (level * tl.sum(taps, axis=0)).to(kind)
+    whole = tl.sum(taps, axis=0).to(kind)
     taps = taps.to(kind)
     logs = tl.load(own + d)
     precision = tl.exp(-logs)
@@ -111,7 +107,16 @@ def _walk(  # type: ignore[no-untyped-def]
         p = tl.minimum(p, last - 1)
         at = p + p // wide * (PITCH - wide)
         x = tl.load((image + at)[:, None] + steps[None, :], mask=used[None, :], other=0.0)
-        r = tl.sum(taps[None, :] * x.to(kind), axis=1) + offset
+        # Less the level of the block: neighbours in a smooth part are so nearly dependent that
+        # sums over them lose what tells them apart; less their level they do not.
+        if PRECISE:
+            level = tl.zeros((), tl.float32)
+        else:
+            level = tl.load(
+                image + begin + begin // wide * (PITCH - wide) + SIDE // 2 * (PITCH + 1)
+            )  # fmt: skip
+            x = tl.where(used[None, :], x - level, 0.0)
+        r = tl.sum(taps[None, :] * x.to(kind), axis=1) + level * whole
         square = r * r
         if ALL:
             w = tl.where(inside, 1.0, 0.0)
@@ -128,7 +133,7 @@ def _walk(  # type: ignore[no-untyped-def]
         weighted = w.to(kind) * r
         weight += w.to(kind)
         spread += weighted * r
-        slope += weighted
+        slope += weighted * level
         if MATRIX:
             if OBSERVE:
                 z = square * precision
@@ -136,17 +141,17 @@ def _walk(  # type: ignore[no-untyped-def]
                 v = w * (1.0 - doubt * z)
                 u = weighted * (1.0 - doubt * 0.5 * (z - 1.0))
                 tau += w * (0.5 * z - doubt * 0.25 * (z - 1.0) * (z - 1.0))
-                mass += v
-                bent += u
+                bent += u * level
             else:
                 v = w
                 u = weighted
+            mass += v * level * level
             # Three columns after the neighbours: the weights of the gradient, those of its
-            # derivative by log sigma^2, and the weights of the matrix themselves.
+            # derivative by log sigma^2, and those that bring the level back.
             y = tl.where(n[None, :] == d + 1, weighted[:, None], v[:, None] * x)
             if OBSERVE:
                 y = tl.where(n[None, :] == d + 2, u[:, None], y)
-            y = tl.where(n[None, :] == d + 3, v[:, None], y)
+            y = tl.where(n[None, :] == d + 3, (v * level)[:, None], y)
             if WHOLE:
                 high = y.to(tl.float16)
                 low = (y - high.to(tl.float32)).to(tl.float16)
@@ -178,16 +183,15 @@ def _walk(  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _collect(  # type: ignore[no-untyped-def]
-    sums, columns, levels, rows, theta, total, gradient, information, groups,
+    sums, columns, theta, total, gradient, information, groups,
     SIDE: tl.constexpr, PADDED: tl.constexpr, MATRIX: tl.constexpr, OBSERVE: tl.constexpr,
 ):  # fmt: skip
     """Add the sums of one plane's programs in float64, and write what `evaluate` returns.
 
-    The pixels were less the level of the plane, which comes back here.
+    The pixels were less the level of their block, which comes back here.
     """
     plane = tl.program_id(0).to(tl.int64)
     d: tl.constexpr = SIDE * SIDE - 1
-    level = tl.load(levels + tl.load(rows + plane)).to(tl.float64)
     precision = tl.exp(-tl.load(theta + plane * (d + 1) + d))
     # The centre is no neighbour.
     i = tl.arange(0, PADDED)
@@ -227,18 +231,17 @@ def _collect(  # type: ignore[no-untyped-def]
             ).to(tl.float64)  # fmt: skip
     w = tl.sum(tl.where(eight == 0, whole, 0.0), axis=0)
     squares = tl.sum(tl.where(eight == 1, whole, 0.0), axis=0)
-    slope += level * tl.sum(tl.where(eight == 3, whole, 0.0), axis=0)
+    slope += tl.sum(tl.where(eight == 3, whole, 0.0), axis=0)
     tl.store(total + plane * 3 + eight, whole, mask=eight < 3)
     tl.store(gradient + plane * (d + 1) + i, slope * precision, mask=within)
     tl.store(gradient + plane * (d + 1) + d, 0.5 * (squares * precision - w))
     if MATRIX:
-        mass = w
+        mass = tl.sum(tl.where(eight == 5, whole, 0.0), axis=0)
         corner = 0.5 * w
         if OBSERVE:
-            mass = tl.sum(tl.where(eight == 5, whole, 0.0), axis=0)
             corner = tl.sum(tl.where(eight == 4, whole, 0.0), axis=0)
-            cross += level * tl.sum(tl.where(eight == 6, whole, 0.0), axis=0)
-        matrix = 0.5 * matrix + level * (down[:, None] + across[None, :]) + level * level * mass
+            cross += tl.sum(tl.where(eight == 6, whole, 0.0), axis=0)
+        matrix = 0.5 * matrix + (down[:, None] + across[None, :]) + mass
         side: tl.constexpr = d + 1
         out = information + plane * side * side
         tl.store(out + i[:, None] * side + j[None, :], precision * matrix, mask=both)
@@ -305,17 +308,13 @@ class Planes:
     Attributes
     ----------
     pixels : tensor of shape (B, H, W), float32
-        Grey levels less that of the plane; rows begin a multiple of 128 pixels apart. That
-        distance is a constant of the kernels: the fewer, the less often they are compiled.
-    levels : tensor of shape (B,), float32
-        The median of some pixels of each plane. Neighbours of a smooth picture are so nearly
-        dependent that sums over them lose what tells them apart; less their level they do not.
+        Grey levels; rows begin a multiple of 128 pixels apart. That distance is a constant of
+        the kernels: the fewer, the less often they are compiled.
     whole : bool
-        Whether all pixels are whole numbers that float16 holds exactly.
+        Whether all pixels, and so their differences, are whole numbers that float16 holds.
     """
 
     pixels: Any
-    levels: Any
     whole: bool
 
     @classmethod
@@ -326,17 +325,12 @@ class Planes:
         device = pixels.device
         out = torch.empty((count, height, pitch), dtype=torch.float32, device=device)
         view = out[:, :, :width]
-        levels = torch.empty(count, dtype=torch.float32, device=device)
         whole = torch.ones((), dtype=torch.bool, device=device)
         for begin in range(0, count, _CHUNK):
             part = view[begin : begin + _CHUNK]
             part.copy_(pixels[begin : begin + _CHUNK])
-            some = part[:, ::_SAMPLED, ::_SAMPLED].reshape(len(part), -1)
-            level = some.median(dim=1).values
-            part -= level[:, None, None]
             whole &= ((part == part.round()) & (part.abs() <= _WHOLE)).all()
-            levels[begin : begin + _CHUNK] = level
-        return cls(view, levels, bool(whole))
+        return cls(view, bool(whole))
 
 
 def _padded(side: int) -> int:
@@ -401,14 +395,14 @@ def evaluate(
         sums = torch.empty((many * groups, _SUMS), dtype=kind, device=device)
         columns = torch.empty((many * groups, cells), dtype=kind, device=device)
         _walk[(many * groups,)](
-            pixels, planes.levels, rows[here], theta[here], sums, columns,
+            pixels, rows[here], theta[here], sums, columns,
             stride, wide, count, groups, PITCH=pitch, SIDE=size, PADDED=padded, BLOCK=block,
             GROUP=_GROUP, MATRIX=matrix, OBSERVE=observe, ALL=mode == LEAST_SQUARES,
             PRECISE=precise, WHOLE=planes.whole, num_stages=1, num_warps=warps,
             maxnreg=registers,
         )  # fmt: skip
         _collect[(many,)](
-            sums, columns, planes.levels, rows[here], theta[here], total[here], gradient[here],
+            sums, columns, theta[here], total[here], gradient[here],
             gradient[here] if information is None else information[here], groups,
             SIDE=size, PADDED=padded, MATRIX=matrix, OBSERVE=observe,
             num_warps=max(4, padded // 8),
