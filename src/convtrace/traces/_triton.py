@@ -36,12 +36,11 @@ PARTIAL_BYTES = 1 << 31
 # Pixels of a program. A thread adds them block by block in float32, no longer a chain than on
 # the CPU.
 _GROUP = 8192
-# Pixels of a block, warps of a program and most registers of a thread, by kind of pass: with fewer
-# registers more programs run beside each other, and one loads while another multiplies.
-_SHAPES = {"matrix": (64, 8, 128), "gradient": (64, 4, 128), "precise": (128, 8, 255)}
-# The same for N = 3 and 5, and for N = 9.
-_SMALL = {"matrix": (128, 4, 255), "gradient": (128, 4, 255), "precise": (128, 8, 255)}
-_LARGE = {"matrix": (64, 8, 255), "gradient": (64, 8, 255), "precise": (64, 8, 255)}
+# Pixels of a block and warps of a program, by kind of pass: of those tried on an H200 the fastest
+# (blocks of 64 pixels, and fewer registers for more programs beside each other, took longer).
+_SHAPES = {"matrix": (128, 4), "gradient": (128, 4), "precise": (128, 8)}
+# The same where there are more neighbours, as for N = 9.
+_LARGE = (64, 8)
 # Whole numbers up to twice this are exact in float16.
 _WHOLE = 1024.0
 # Ridges double from `_optimiser._RIDGE` until they are enough; sums that are not finite never do.
@@ -387,8 +386,8 @@ def evaluate(
     cells = padded * (padded if matrix else 1)
     most = max(1, PARTIAL_BYTES // (groups * (cells + _SUMS) * kind.itemsize))
     observe = mode == OBSERVED
-    shapes = _SMALL if padded < 64 else _LARGE if padded > 64 else _SHAPES
-    block, warps, registers = shapes["matrix" if matrix else "precise" if precise else "gradient"]
+    shape = _SHAPES["matrix" if matrix else "precise" if precise else "gradient"]
+    block, warps = _LARGE if padded > 64 else shape
     for begin in range(0, n, most):
         here = slice(begin, min(begin + most, n))
         many = here.stop - here.start
@@ -399,7 +398,6 @@ def evaluate(
             stride, wide, count, groups, PITCH=pitch, SIDE=size, PADDED=padded, BLOCK=block,
             GROUP=_GROUP, MATRIX=matrix, OBSERVE=observe, ALL=mode == LEAST_SQUARES,
             PRECISE=precise, WHOLE=planes.whole, num_stages=1, num_warps=warps,
-            maxnreg=registers,
         )  # fmt: skip
         _collect[(many,)](
             sums, columns, theta[here], total[here], gradient[here],
