@@ -99,13 +99,12 @@ def test_planes_that_do_not_converge_are_taken_up_again(monkeypatch):
     expected = gpu.fit_batch(planes, 3, device="cpu")
     end, refused = _ascent._Ascent._end, set()
 
-    def end_in_vain(ascent, at, over, last, *, precise):
-        if precise:
-            for place, plane in enumerate(at.tolist()):
-                if plane in (1, 3) and plane not in refused and last[place]:
-                    last[place] = False
-                    refused.add(plane)
-        return end(ascent, at, over, last, precise=precise)
+    def end_in_vain(ascent, at, over, last, precise):
+        for place, plane in enumerate(at.tolist()):
+            if plane in (1, 3) and plane not in refused and last[place] and precise[place]:
+                last[place] = False
+                refused.add(plane)
+        return end(ascent, at, over, last, precise)
 
     monkeypatch.setattr(_ascent._Ascent, "_end", end_in_vain)
     found = gpu.fit_batch(planes, 3, device="cpu")

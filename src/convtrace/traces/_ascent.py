@@ -200,36 +200,45 @@ class _Ascent:
             if third > second:
                 self.state[at[second:third]] = self._follow_or_climb(at[second:third])
             if len(at) > third:
-                self._restart(at[third:], *(values[third:] for values in found), precise=False)
+                self._restart(at[third:], *(values[third:] for values in found))
         at = waiting[PRECISE_RESTART]
         if len(at):
             found = batch.evaluate(at, theta[at], EXPECTED, precise=True)
             self.passes[at] += 1
-            self._restart(at, *found, precise=True)
+            self._restart(at, *found)
         at = waiting[FOLLOW]
         if len(at):
             found = batch.evaluate(at, theta[at], OBSERVED)
             self.passes[at] += 1
             self._follow(at, *found[1:])
+        tried = []
         for precise in (False, True):
             begin = waiting[PRECISE_BEGIN if precise else BEGIN]
             trying = waiting[PRECISE_TRY if precise else TRY]
-            moved = theta[trying] + self.length[trying, None] * self.step[trying]
-            moved[:, -1] = moved[:, -1].clamp(min=scheme._FLOOR)
             at = torch.cat([begin, trying])
-            if len(at):
-                points = torch.cat([theta[begin], moved])
-                sums, gradient, _ = batch.evaluate(at, points, GRADIENT, precise=precise)
-                self.passes[at] += 1
-            if len(begin):
-                many = len(begin)
+            if not len(at):
+                continue
+            points = theta[at]
+            points[len(begin) :] += self.length[trying, None] * self.step[trying]
+            points[:, -1] = points[:, -1].clamp(min=scheme._FLOOR)
+            sums, gradient, _ = batch.evaluate(at, points, GRADIENT, precise=precise)
+            self.passes[at] += 1
+            many = len(begin)
+            if many:
                 self.sums[begin], self.gradient[begin] = sums[:many], gradient[:many]
                 self.restarted[begin] = False
                 self.climb_ridged[begin] = False
-                self.state[begin] = self._next(begin, precise=precise)
             if len(trying):
-                many = len(begin)
-                self._try(trying, moved, sums[many:], gradient[many:], precise=precise)
+                tried.append((trying, points[many:], sums[many:], gradient[many:]))
+        # All that climb find their next steps together.
+        standing = [*waiting[RESTART : PRECISE_RESTART + 1], waiting[BEGIN], waiting[PRECISE_BEGIN]]
+        rows = torch.cat(standing)
+        failed = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
+        if tried:
+            more, vain = self._try(*(torch.cat(parts) for parts in zip(*tried, strict=True)))
+            rows, failed = torch.cat([rows, more]), torch.cat([failed, vain])
+        if len(rows):
+            self.state[rows] = self._next(rows, failed)
 
     # Expectation-Maximization.
 
@@ -316,107 +325,104 @@ class _Ascent:
         See `_optimiser._stride`.
         """
         torch = self.batch.torch
+        n, side = gradient.shape
         inverse, _ = self.batch.invert_metric(metric)
-        eye = torch.eye(gradient.shape[1], dtype=metric.dtype, device=metric.device)
-        power = eye - inverse @ information
-        step = _times(inverse, gradient)
-        going = torch.ones_like(reach, dtype=torch.bool)
+        # One product squares the power and sums the steps: [A s; 0 1]^2 = [A^2 s + A s; 0 1].
         # All planes take all doublings, rather than wait for the device to tell which need not.
-        count = 1
-        while count < scheme._MOST_STEPS:
-            longer = step + _times(power, step)
-            going = going & _within(longer, reach)
-            step = torch.where(going[:, None], longer, step)
-            count *= 2
-            if count < scheme._MOST_STEPS:
-                power = power @ power
-        return step, inverse
+        affine = torch.zeros((n, side + 1, side + 1), dtype=metric.dtype, device=metric.device)
+        affine[:, :side, :side] = inverse @ information
+        affine *= -1.0
+        torch.diagonal(affine, dim1=1, dim2=2).add_(1.0)
+        affine[:, :side, side] = _times(inverse, gradient)
+        steps = [affine[:, :side, side]]
+        for _ in range(scheme._MOST_STEPS.bit_length() - 1):
+            affine = affine @ affine
+            steps.append(affine[:, :side, side])
+        longer = torch.stack(steps, dim=1)
+        fine = _within(longer[:, 1:].reshape(-1, side), reach.repeat_interleave(len(steps) - 1))
+        taken = fine.view(n, -1).long().cumprod(1).sum(1)
+        return longer[torch.arange(n, device=taken.device), taken], inverse
 
     # The climb; see `_optimiser._climb`.
 
-    def _next(self, at: Any, *, precise: bool) -> Any:
-        """Find the next step from where a climb stands; return the states."""
+    def _next(self, at: Any, failed: Any) -> Any:
+        """Find the next steps from where climbs stand; return their states.
+
+        Where a search has ``failed``, no step rises.
+        """
         torch, d = self.batch.torch, self.batch.d
-        tolerance = self.tolerance
-        if not precise:
-            tolerance = max(tolerance, scheme._SINGLE_TOLERANCE)
+        state = self.state[at]
+        precise = (state == PRECISE_RESTART) | (state >= PRECISE_BEGIN)
+        single = max(self.tolerance, scheme._SINGLE_TOLERANCE)
+        tolerance = torch.where(precise, self.tolerance, single)
         theta, gradient = self.theta[at], self.gradient[at]
-        spent = self.passes[at] >= self.limit[at]
         ahead = _times(self.inverse[at], gradient)
         floored = (theta[:, d] <= scheme._FLOOR) & (ahead[:, d] < 0.0)
         ahead[:, d] = torch.where(floored, 0.0, ahead[:, d])
         rise = (ahead * gradient).sum(1)
-        small = (ahead[:, :d].abs().amax(1) < tolerance) & (ahead[:, d].abs() < 100.0 * tolerance)
-        last = ~spent & small & (rise >= 0.0)
+        size = ahead.abs()
+        spent = self.passes[at] >= self.limit[at]
+        small = (size[:, :d].amax(1) < tolerance) & (size[:, d] < 100.0 * tolerance)
+        last = ~failed & ~spent & small & (rise >= 0.0)
         theta = torch.where(last[:, None], theta + ahead, theta)
         theta[:, d] = theta[:, d].clamp(min=scheme._FLOOR)
         self.theta[at] = theta
         self.step[at], self.slope[at] = ahead, rise
-        self.length[at] = (1.0 / ahead[:, d].abs().clamp(min=1e-300)).clamp(max=1.0)
+        self.length[at] = (1.0 / size[:, d].clamp(min=1e-300)).clamp(max=1.0)
         self.trials[at] = 0
-        over = spent | last
-        stuck = ~over & ~(rise > 0.0)
+        over = ~failed & (spent | last)
+        stuck = ~over & (failed | ~(rise > 0.0))
         # Where not even the step of EM rises, what is left of the gradient is rounding.
         over = over | (stuck & self.restarted[at])
-        again, trying = self._climbing(precise)
-        ended = self._end(at, over, last, precise=precise)
-        return torch.where(over, ended, torch.where(stuck, again, trying))
+        going = torch.where(stuck, RESTART, TRY)
+        going = torch.where(precise, torch.where(stuck, PRECISE_RESTART, PRECISE_TRY), going)
+        return torch.where(over, self._end(at, over, last, precise), going)
 
-    def _climbing(self, precise: bool) -> tuple[int, int]:
-        """Return the states in which a climb goes on."""
-        return (PRECISE_RESTART, PRECISE_TRY) if precise else (RESTART, TRY)
-
-    def _end(self, at: Any, over: Any, last: Any, *, precise: bool) -> Any:
+    def _end(self, at: Any, over: Any, last: Any, precise: Any) -> Any:
         """End the climbs that are over; return their states."""
         torch, passes = self.batch.torch, self.passes[at]
-        self.ridged[at] |= over & self.climb_ridged[at]
-        if not precise:
-            limit = (passes + 2).clamp(min=self.budget)
-            self.limit[at] = torch.where(over, limit, self.limit[at])
-            return torch.full_like(passes, PRECISE_BEGIN)
-        self.converged[at] = torch.where(over, last, self.converged[at])
-        self.attempt[at] += over
-        done = last | self.ridged[at] | (passes >= self.budget)
-        done = done | (self.attempt[at] >= scheme._ATTEMPTS)
-        return torch.where(done, DONE, AGAIN)
+        ridged = self.ridged[at] | (over & self.climb_ridged[at])
+        self.ridged[at] = ridged
+        limit = (passes + 2).clamp(min=self.budget)
+        self.limit[at] = torch.where(over & ~precise, limit, self.limit[at])
+        final = over & precise
+        self.converged[at] = torch.where(final, last, self.converged[at])
+        attempt = self.attempt[at] + final
+        self.attempt[at] = attempt
+        done = last | ridged | (passes >= self.budget) | (attempt >= scheme._ATTEMPTS)
+        return torch.where(precise, torch.where(done, DONE, AGAIN), PRECISE_BEGIN)
 
-    def _try(self, at: Any, moved: Any, sums: Any, gradient: Any, *, precise: bool) -> None:
-        """Take a step that rises, or shorten it."""
+    def _try(self, at: Any, moved: Any, sums: Any, gradient: Any) -> tuple[Any, Any]:
+        """Take the steps that rise, or shorten them.
+
+        Returns the planes whose search is over, and in which of them it failed.
+        """
         torch = self.batch.torch
         noise = scheme._NOISE * self.batch.pixels[0].numel()
-        self.trials[at] += 1
+        trials = self.trials[at] + 1
+        self.trials[at] = trials
         length, slope, step = self.length[at], self.slope[at], self.step[at]
         rise = sums[:, 2] - self.sums[at, 2]
         enough = (1e-4 * length * slope).clamp(min=noise)
         flatter = (gradient * step).sum(1).abs() < 0.9 * slope
         good = (rise > enough) | ((rise > -noise) & flatter)
-        over = (self.trials[at] >= _TRIALS) | (self.passes[at] >= self.limit[at])
-        bad = at[~good]
-        if len(bad):
-            self.length[bad] *= 0.3
-            over = over[~good]
-            vain = over & self.restarted[bad]
-            again, trying = self._climbing(precise)
-            ended = self._end(bad, vain, torch.zeros_like(vain), precise=precise)
-            state = torch.where(over, again, trying)
-            self.state[bad] = torch.where(vain, ended, state)
-        at = at[good]
-        if len(at):
+        self.length[at] = 0.3 * length
+        over = good | (trials >= _TRIALS) | (self.passes[at] >= self.limit[at])
+        taken = at[good]
+        if len(taken):
             moved, sums, gradient = moved[good], sums[good], gradient[good]
-            fall = self.gradient[at] - gradient
-            self.inverse[at] = _updated(torch, self.inverse[at], moved - self.theta[at], fall)
-            self.theta[at], self.gradient[at], self.sums[at] = moved, gradient, sums
-            self.restarted[at] = False
-            self.state[at] = self._next(at, precise=precise)
+            fall = self.gradient[taken] - gradient
+            step = moved - self.theta[taken]
+            self.inverse[taken] = _updated(torch, self.inverse[taken], step, fall)
+            self.theta[taken], self.gradient[taken], self.sums[taken] = moved, gradient, sums
+            self.restarted[taken] = False
+        return at[over], ~good[over]
 
-    def _restart(
-        self, at: Any, sums: Any, gradient: Any, information: Any, *, precise: bool
-    ) -> None:
+    def _restart(self, at: Any, sums: Any, gradient: Any, information: Any) -> None:
         """Climb on with the metric of EM."""
         self.sums[at], self.gradient[at] = sums, gradient
         self.inverse[at], self.climb_ridged[at] = self.batch.invert_metric(information)
         self.restarted[at] = True
-        self.state[at] = self._next(at, precise=precise)
 
 
 def _updated(torch: Any, inverse: Any, step: Any, fall: Any) -> Any:

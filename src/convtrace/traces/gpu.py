@@ -12,7 +12,7 @@ for what is made of it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -157,9 +157,26 @@ def _planes_at_once(torch: Any, place: str, shape: tuple[int, ...], size: int) -
     return max(1, min(most, count))
 
 
-def _stream(torch: Any, place: str) -> Any:
-    """Return a context in which work of this thread does not wait for that of others."""
-    return torch.cuda.stream(torch.cuda.Stream()) if place == "cuda" else contextlib.nullcontext()
+# Streams that no batch uses. They are kept, since PyTorch keeps freed memory for the stream it was
+# used in: a new one would have to allocate all of it anew.
+_idle: list[Any] = []
+
+
+@contextlib.contextmanager
+def _stream(torch: Any, place: str) -> Iterator[None]:
+    """Work in a stream, so that the work of this thread does not wait for that of others."""
+    if place != "cuda":
+        yield
+        return
+    try:
+        stream = _idle.pop()
+    except IndexError:
+        stream = torch.cuda.Stream()
+    try:
+        with torch.cuda.stream(stream):
+            yield
+    finally:
+        _idle.append(stream)
 
 
 def _upload(torch: Any, part: NDArray[Any], place: str) -> Any:
