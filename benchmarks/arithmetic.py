@@ -5,7 +5,8 @@
 R is the pictures a second of 512x512 from JPEG files to table at N=5 that
 `python benchmarks/batch.py --sections rate` prints, on C cores. What a row and a picture take
 is measured here: rows of the demo pictures, JPEG files as of that benchmark. Prices are
-assumptions, to be replaced by one's own; nothing here is a quotation.
+assumptions, to be replaced by one's own; nothing here is a quotation. ``--gpu-rate`` is the
+pictures of 256x256 a second at N=7 on one GPU that `python benchmarks/gpu.py` prints.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ def main() -> None:
     parser.add_argument("--core-hour", type=float, default=0.04, help="price of a core for an hour")
     parser.add_argument("--stored", type=float, default=0.023, help="price of a GB for a month")
     parser.add_argument("--egress", type=float, default=0.09, help="price of a GB that leaves")
+    parser.add_argument("--gpu-rate", type=float, help="pictures of 256x256 a second on one GPU")
+    parser.add_argument("--gpu-hour", type=float, default=4.0, help="price of a GPU for an hour")
     options = parser.parse_args()
     count, each = options.pictures, options.rate / options.cores
     core_hours = count / each / 3600
@@ -78,6 +81,15 @@ def main() -> None:
         (f"pictures read from another region at {options.egress:g} a GB",
          f"{count * size / 1e9 * options.egress:,.0f}"),
     ]  # fmt: skip
+    if options.gpu_rate:
+        gpu_hours = count / options.gpu_rate / 3600
+        what = "pictures of 256x256 in memory, N=7"
+        rows += [
+            (f"GPU hours, {what}", f"{gpu_hours:,.1f}"),
+            (f"at the price of a GPU hour of {options.gpu_hour:g}",
+             f"{gpu_hours * options.gpu_hour:,.0f}"),
+            (f"hours on 8 GPUs, {what}", f"{gpu_hours / 8:,.2f}"),
+        ]  # fmt: skip
     print("| what | how much |\n|---|---|")
     for what, value in rows:
         print(f"| {what} | {value} |")

@@ -10,7 +10,7 @@ from convtrace.errors import TraceError
 
 pytest.importorskip("torch", reason="the extra 'gpu' is not installed")
 
-from convtrace.traces import gpu
+from convtrace.traces import _ascent, _batch, gpu
 
 
 def _planes(count, side, seed=0):
@@ -47,7 +47,7 @@ def test_same_as_the_cpu_solver(size):
 def test_bands_and_companions_do_not_matter(monkeypatch):
     planes = _planes(6, 40, seed=1)
     whole = gpu.fit_batch(planes, 5, device="cpu")
-    monkeypatch.setitem(gpu.BAND_BYTES, "cpu", 1)
+    monkeypatch.setitem(_batch.BAND_BYTES, "cpu", 1)
     narrow = gpu.fit_batch(planes, 5, device="cpu")
     np.testing.assert_allclose(narrow.kernels, whole.kernels, atol=1e-5)
     alone = gpu.fit_batch(planes[2:3], 5, device="cpu")
@@ -92,3 +92,26 @@ def test_same_as_the_cpu_solver_on_the_corpus(corpus):
     distance = np.abs(found.kernels - expected.kernels).max(axis=(1, 2))
     # One picture of forty may have its likelihood's maxima side by side.
     assert np.sort(distance)[-2] < 1e-4
+
+
+def test_planes_that_do_not_converge_are_taken_up_again(monkeypatch):
+    planes = _planes(5, 40, seed=4)
+    expected = gpu.fit_batch(planes, 3, device="cpu")
+    end, refused = _ascent._Ascent._end, set()
+
+    def end_in_vain(ascent, at, over, last, precise):
+        for place, plane in enumerate(at.tolist()):
+            if plane in (1, 3) and plane not in refused and last[place] and precise[place]:
+                last[place] = False
+                refused.add(plane)
+        return end(ascent, at, over, last, precise)
+
+    monkeypatch.setattr(_ascent._Ascent, "_end", end_in_vain)
+    found = gpu.fit_batch(planes, 3, device="cpu")
+    assert refused
+    assert found.converged.all()
+    np.testing.assert_allclose(found.kernels, expected.kernels, atol=1e-6)
+    np.testing.assert_allclose(found.sigma, expected.sigma, rtol=1e-6)
+    np.testing.assert_allclose(found.log_likelihood, expected.log_likelihood, rtol=1e-6)
+    more = found.iterations > expected.iterations
+    assert more.tolist() == [False, True, False, True, False]

@@ -5,40 +5,37 @@ that the two end in the same maximum; each step is taken for all planes that nee
 together, and planes that have converged leave. See that module for why the steps are what
 they are.
 
-Pixels are float32 and the sums over them float32 within a band and float64 across bands;
-the last passes are float64 altogether. Of the design matrix only a band is ever there, so
-memory is bounded by `BAND_BYTES` and the pictures themselves. Its products with itself, with
-the kernel and with the weighted residual are batched matrix products: nearly all of the
-arithmetic.
+See `convtrace.traces._batch` for how a pass is taken on a device, and `convtrace.traces._ascent`
+for what is made of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convtrace.errors import TraceError
-from convtrace.traces import _optimiser as scheme
-from convtrace.traces._passes import EXPECTED, GRADIENT, LEAST_SQUARES, OBSERVED
+from convtrace.traces._ascent import maximise
+from convtrace.traces._batch import Batch
 from convtrace.traces.extraction import planes as planes_of
-from convtrace.traces.model import UNIFORM_DENSITY, check_kernel_size
+from convtrace.traces.model import check_kernel_size
 from convtrace.traces.solver import MAX_PASSES, TOLERANCE, Trace
 
-__all__ = ["BAND_BYTES", "choose_device", "extract_batch", "fit_batch"]
+__all__ = ["choose_device", "extract_batch", "fit_batch"]
 
-BAND_BYTES = {"cpu": 1 << 25, "cuda": 1 << 31}
-"""Most bytes that the bands of the design matrix of all planes take together, by device."""
-
-# Pixels over which a float32 sum runs at most, about; as on the CPU.
-_GROUP = 2048
-_LOWEST = -60.0
-_TRIALS = 4
-# Planes that are fitted together; more fill no GPU any better.
-_PLANES = {"cpu": 16, "cuda": 3072}
+# Planes that are fitted together, at most; and batches at work at once, so that the last planes
+# of one, which keep no GPU busy, go beside the many of the next.
+_PLANES = {"cpu": 16, "cuda": 49152}
+_WORKERS = {"cpu": 1, "cuda": 2}
+# Share of the free memory of a GPU that the batches at work may take.
+_SHARE = 0.6
+# Matrices of float64 that a plane takes while it is fitted.
+_MATRICES = 14
 
 
 def _torch() -> Any:
@@ -131,17 +128,65 @@ def fit_batch(
         raise TraceError(f"planes of shape {stack.shape}: give an array (planes, rows, columns)")
     if min(stack.shape[1:]) < size:
         raise TraceError(f"{stack.shape[2]} x {stack.shape[1]} pixels are smaller than the kernel")
-    found = []
-    for begin in range(0, len(stack), _PLANES[place]):
-        part = np.ascontiguousarray(stack[begin : begin + _PLANES[place]])
-        if part.dtype != np.uint8:
-            part = part.astype(np.float32)
-        # Grey levels cross the bus as bytes where they are bytes.
-        batch = torch.from_numpy(part).to(place).to(torch.float32)
-        if not bool(torch.isfinite(batch).all()):
-            raise TraceError("a channel holds values that are not finite numbers")
-        found.append(_maximise(torch, batch, size, tolerance, max_passes, BAND_BYTES[place]))
+    each = _planes_at_once(torch, place, stack.shape, size)
+    parts = [stack[begin : begin + each] for begin in range(0, len(stack), each)]
+
+    def fitted(part: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        with _stream(torch, place):
+            pixels = _upload(torch, part, place)
+            return maximise(Batch.over(torch, pixels, size), tolerance, max_passes)
+
+    workers = min(_WORKERS[place], len(parts))
+    if workers == 1:
+        found = [fitted(part) for part in parts]
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            found = list(pool.map(fitted, parts))
     return Trace(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+
+
+def _planes_at_once(torch: Any, place: str, shape: tuple[int, ...], size: int) -> int:
+    """Return how many planes a batch holds."""
+    count, height, width = shape
+    most = _PLANES[place]
+    if place == "cuda":
+        free, _ = torch.cuda.mem_get_info()
+        # Grey levels as they came and as float32 in wider rows, and what a fit keeps.
+        bytes_each = height * (width + 127) * 5 + 8 * _MATRICES * size**4
+        most = min(most, int(_SHARE * free) // (bytes_each * _WORKERS[place]))
+    return max(1, min(most, count))
+
+
+# Streams that no batch uses. They are kept, since PyTorch keeps freed memory for the stream it was
+# used in: a new one would have to allocate all of it anew.
+_idle: list[Any] = []
+
+
+@contextlib.contextmanager
+def _stream(torch: Any, place: str) -> Iterator[None]:
+    """Work in a stream, so that the work of this thread does not wait for that of others."""
+    if place != "cuda":
+        yield
+        return
+    try:
+        stream = _idle.pop()
+    except IndexError:
+        stream = torch.cuda.Stream()
+    try:
+        with torch.cuda.stream(stream):
+            yield
+    finally:
+        _idle.append(stream)
+
+
+def _upload(torch: Any, part: NDArray[Any], place: str) -> Any:
+    """Return planes on a device: bytes where they are bytes, else float32."""
+    part = np.ascontiguousarray(part)
+    if part.dtype != np.uint8:
+        part = part.astype(np.float32)
+        if not np.isfinite(part).all():
+            raise TraceError("a channel holds values that are not finite numbers")
+    return torch.from_numpy(part).to(place)
 
 
 def extract_batch(
@@ -197,383 +242,3 @@ def extract_batch(
 _FIELDS = (
     "kernels", "sigma", "weight", "log_likelihood", "iterations", "converged", "regularized",
 )  # fmt: skip
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Planes on a device and how a pass walks over them."""
-
-    torch: Any
-    pixels: Any  # (B, H, W) float32
-    size: int
-    band_bytes: int
-
-    @property
-    def d(self) -> int:
-        return self.size * self.size - 1
-
-    @property
-    def count(self) -> int:
-        _, height, width = self.pixels.shape
-        return int((height - self.size + 1) * (width - self.size + 1))
-
-    def evaluate(
-        self, rows: Any, theta: Any, mode: int, *, precise: bool = False
-    ) -> tuple[Any, Any, Any]:
-        """Walk over some planes once; see `convtrace.traces._passes.evaluate`.
-
-        Parameters
-        ----------
-        rows : tensor of shape (n,), int64
-            Which planes.
-        theta : tensor of shape (n, d + 1), float64
-            Coefficients and log sigma^2 of each.
-        mode : int
-            As there.
-        precise : bool
-            As there.
-
-        Returns
-        -------
-        sums (n, 3), gradient (n, d + 1), information (n, d + 1, d + 1) : tensors, float64
-        """
-        torch, d = self.torch, self.d
-        n, centre = len(rows), d // 2
-        double = torch.float64
-        kind = double if precise else torch.float32
-        device = self.pixels.device
-        sigma2 = torch.exp(theta[:, d])
-        scale, shift = -0.5 / sigma2, torch.log(256.0 / torch.sqrt(2 * np.pi * sigma2))
-        # r = I - k * I in one product: the centre has coefficient 1, the others -k.
-        filters = torch.ones((n, d + 1), dtype=double, device=device)
-        filters[:, :centre] = -theta[:, :centre]
-        filters[:, centre + 1 :] = -theta[:, centre:d]
-        filters = filters.to(kind)
-        sums = torch.zeros((n, 3), dtype=double, device=device)
-        gradient = torch.zeros((n, d + 1), dtype=double, device=device)
-        squares = torch.zeros((n, d + 1, d + 1), dtype=double, device=device)
-        cross = torch.zeros((n, d + 1), dtype=double, device=device)
-        tau = torch.zeros(n, dtype=double, device=device)
-        matrix = mode != GRADIENT
-        for groups, columns in self._bands(rows, kind):
-
-            def spread(values: Any, groups: int = groups) -> Any:
-                return values.to(kind).repeat_interleave(groups, dim=0)
-
-            def total(values: Any, groups: int = groups) -> Any:
-                return values.view(n, groups, *values.shape[1:]).sum(1, dtype=double)
-
-            r = (spread(filters)[:, None, :] @ columns)[:, 0, :]
-            square = r * r
-            if mode == LEAST_SQUARES:
-                w = torch.ones_like(r)
-            else:
-                z = square * spread(scale)[:, None] + spread(shift)[:, None]
-                ratio = torch.exp(torch.clamp(z, min=_LOWEST))
-                w = ratio / (1.0 + ratio)
-                sums[:, 2] += total(torch.log1p(ratio).sum(1))
-            sums[:, 0] += total(w.sum(1))
-            sums[:, 1] += total((w * square).sum(1))
-            gradient += total((columns @ (w * r)[:, :, None])[:, :, 0])
-            if not matrix:
-                continue
-            v = w
-            if mode == OBSERVED:
-                z = square / spread(sigma2)[:, None]
-                doubt = 1.0 - w
-                v = w * (1.0 - doubt * z)
-                u = w * r * (1.0 - doubt * 0.5 * (z - 1.0))
-                part = w * (0.5 * z - doubt * 0.25 * (z - 1.0) * (z - 1.0))
-                tau += total(part.sum(1))
-                cross += total((columns @ u[:, :, None])[:, :, 0])
-            squares += total((columns * v[:, None, :]) @ columns.transpose(1, 2))
-        others = [index for index in range(d + 1) if index != centre]
-        out = torch.empty_like(gradient)
-        out[:, :d] = gradient[:, others] / sigma2[:, None]
-        out[:, d] = 0.5 * (sums[:, 1] / sigma2 - sums[:, 0])
-        information = torch.zeros((n, d + 1, d + 1), dtype=double, device=device)
-        if matrix:
-            block = squares[:, others][:, :, others] / sigma2[:, None, None]
-            information[:, :d, :d] = 0.5 * (block + block.transpose(1, 2))
-            information[:, :d, d] = cross[:, others] / sigma2[:, None]
-            information[:, d, :d] = information[:, :d, d]
-            information[:, d, d] = tau if mode == OBSERVED else 0.5 * sums[:, 0]
-        return sums, out, information
-
-    def _bands(self, rows: Any, kind: Any) -> Any:
-        """Yield the neighbours of the pixels, centres among them: (n * groups, N * N, pixels).
-
-        A group is as many rows as float32 sums may run over: the neighbours of a smooth
-        picture are so nearly dependent that longer ones lose what tells them apart.
-        """
-        size = self.size
-        _, height, width = self.pixels.shape
-        tall, wide = height - size + 1, width - size + 1
-        itemsize = 8 if kind == self.torch.float64 else 4
-        fit = self.band_bytes // (len(rows) * size * size * wide * itemsize)
-        group = min(tall, max(1, _GROUP // wide))
-        step = max(1, fit // group) * group
-        chosen = self.pixels[rows]
-        top = 0
-        while top < tall:
-            here = min(step, tall - top)
-            # The last rows may be too few for a group: they are a shorter one.
-            here = here // group * group or here
-            tops = max(1, here // group)
-            window = chosen[:, top : top + here + size - 1].to(kind)
-            # (n, rows, wide, N, N) as a view; the reshape writes the band.
-            view = window.unfold(1, size, 1).unfold(2, size, 1)
-            view = view.unflatten(1, (tops, here // tops)).permute(0, 1, 4, 5, 2, 3)
-            yield tops, view.reshape(len(rows) * tops, size * size, here // tops * wide)
-            top += here
-
-
-def _invert(torch: Any, matrix: Any, ridge: Any) -> tuple[Any, Any]:
-    """Invert symmetric matrices, scaled to a unit diagonal; tell which are positive definite."""
-    n = matrix.shape[1]
-    diagonal = torch.diagonal(matrix, dim1=1, dim2=2)
-    positive = diagonal > 0.0
-    scale = torch.where(positive, diagonal.clamp(min=1e-300).rsqrt(), 1.0)
-    scaled = matrix * scale[:, :, None] * scale[:, None, :]
-    eye = torch.eye(n, dtype=matrix.dtype, device=matrix.device)
-    sound = torch.isfinite(scaled).all(2).all(1) & (positive.all(1) | (ridge > 0.0))
-    scaled = torch.where(sound[:, None, None], scaled + ridge[:, None, None] * eye, eye)
-    factor, info = torch.linalg.cholesky_ex(scaled)
-    pivots = torch.diagonal(factor, dim1=1, dim2=2) ** 2
-    sound = sound & (info == 0) & (pivots.min(1).values > scheme._DEPENDENT)
-    factor = torch.where(sound[:, None, None], factor, eye)
-    inverse = torch.cholesky_inverse(factor) * scale[:, :, None] * scale[:, None, :]
-    return inverse, sound
-
-
-def _expected_inverse(torch: Any, matrix: Any) -> tuple[Any, Any]:
-    """Invert the information of EM steps, with the least ridge that is enough."""
-    ridge = torch.zeros(len(matrix), dtype=matrix.dtype, device=matrix.device)
-    inverse, sound = _invert(torch, matrix, ridge)
-    ridged = ~sound
-    size = scheme._RIDGE
-    while not bool(sound.all()):
-        rest = (~sound).nonzero()[:, 0]
-        again, fine = _invert(torch, matrix[rest], torch.full_like(ridge[rest], size))
-        inverse[rest] = again
-        sound[rest] = fine
-        if size > 1e6:
-            raise TraceError("a channel's sums are not finite")
-        size *= 2.0
-    return inverse, ridged
-
-
-def _times(matrix: Any, vector: Any) -> Any:
-    return (matrix @ vector[:, :, None])[:, :, 0]
-
-
-def _within(step: Any, reach: float) -> Any:
-    return (step[:, :-1].abs().amax(1) <= reach) & (0.1 * step[:, -1].abs() <= reach)
-
-
-def _stride(torch: Any, metric: Any, information: Any, gradient: Any) -> Any:
-    """Return the sum of as many EM steps as stay within reach; see `_optimiser._stride`."""
-    inverse, _ = _expected_inverse(torch, metric)
-    eye = torch.eye(gradient.shape[1], dtype=metric.dtype, device=metric.device)
-    power = eye - inverse @ information
-    step = _times(inverse, gradient)
-    going = torch.arange(len(step), device=step.device)
-    count = 1
-    while count < scheme._MOST_STEPS and len(going):
-        longer = step[going] + _times(power, step[going])
-        fine = _within(longer, scheme._REACH)
-        going, power = going[fine], power[fine]
-        step[going] = longer[fine]
-        power = power @ power
-        count *= 2
-    return step
-
-
-def _maximise(
-    torch: Any, pixels: Any, size: int, tolerance: float, budget: int, band_bytes: int
-) -> tuple[NDArray[Any], ...]:
-    """Find the kernels and variances of greatest likelihood; the columns of a Trace."""
-    batch = _Batch(torch, pixels, size, band_bytes)
-    d, count = batch.d, batch.count
-    theta, inverse, passes, ridged = _start(batch, budget)
-    left = budget - passes
-    _, taken, _, again = _climb(
-        batch, theta, inverse, max(tolerance, scheme._SINGLE_TOLERANCE), left, precise=False
-    )
-    passes += taken
-    ridged |= again
-    left = (budget - passes).clamp(min=2)
-    sums, taken, converged, again = _climb(batch, theta, inverse, tolerance, left, precise=True)
-    passes += taken
-    ridged |= again
-    kernels = np.insert(theta[:, :d].cpu().numpy(), d // 2, 0.0, axis=1).reshape(-1, size, size)
-    host = sums.cpu().numpy()
-    return (
-        kernels,
-        np.exp(0.5 * theta[:, d].cpu().numpy()),
-        host[:, 0] / count,
-        host[:, 2] / count + np.log(UNIFORM_DENSITY),
-        passes.cpu().numpy(),
-        converged.cpu().numpy(),
-        ridged.cpu().numpy() | (count < d),
-    )
-
-
-def _start(batch: _Batch, budget: int) -> tuple[Any, Any, Any, Any]:
-    """Take the least-squares start, then go where EM goes; see `_optimiser._start`."""
-    torch, d = batch.torch, batch.d
-    device = batch.pixels.device
-    n = len(batch.pixels)
-    everyone = torch.arange(n, device=device)
-    theta = torch.full((n, d + 1), 1.0 / d, dtype=torch.float64, device=device)
-    theta[:, d] = 0.0
-    sums, gradient, information = batch.evaluate(everyone, theta, LEAST_SQUARES)
-    inverse, ridged = _expected_inverse(torch, information)
-    correction = _times(inverse[:, :d, :d], gradient[:, :d])
-    theta[:, :d] += correction
-    spread = sums[:, 1] - (correction * gradient[:, :d]).sum(1)
-    spread = spread / sums[:, 0].clamp(min=1.0)
-    theta[:, d] = torch.log(spread.clamp(min=1e-300)).clamp(min=scheme._FLOOR)
-    passes = torch.ones(n, dtype=torch.int64, device=device)
-    metric = information
-    # Steps of EM while they are long.
-    active = everyone
-    while len(active := active[passes[active] < budget // 2]):
-        before = theta[active, d]
-        sums, gradient, found = batch.evaluate(active, theta[active], EXPECTED)
-        metric[active] = found
-        passes[active] += 1
-        inverse[active], ridged[active] = _expected_inverse(torch, found)
-        step = _times(inverse[active], gradient)
-        theta[active, :d] += step[:, :d]
-        spread = sums[:, 1] - torch.exp(before) * (step[:, :d] * gradient[:, :d]).sum(1)
-        spread = spread.clamp(min=1e-300) / sums[:, 0].clamp(min=1e-300)
-        after = torch.log(spread.clamp(min=1e-300)).clamp(min=scheme._FLOOR)
-        theta[active, d] = after
-        near = torch.where(after > scheme._ROUNDING, scheme._NEAR, scheme._NEAR_FLAT)
-        small = (step[:, :d].abs().amax(1) <= near) & ((after - before).abs() <= 10.0 * near)
-        active = active[~small]
-    # Then strides along the same path, until a Newton step stays close by.
-    active = everyone[~ridged]
-    strides = torch.zeros(n, dtype=torch.int64, device=device)
-    while len(active := active[passes[active] < budget // 2]):
-        _, gradient, information = batch.evaluate(active, theta[active], OBSERVED)
-        passes[active] += 1
-        # sigma stays at its floor, and the kernel moves as if it were a constant.
-        held = (theta[active, d] <= scheme._FLOOR) & (gradient[:, d] < 0.0)
-        gradient[held, d] = 0.0
-        information[held, :d, d] = 0.0
-        information[held, d, :d] = 0.0
-        information[held, d, d] = metric[active[held], d, d]
-        zero = torch.zeros(len(active), dtype=torch.float64, device=device)
-        found, sound = _invert(torch, information, zero)
-        inverse[active[sound]] = found[sound]
-        done = sound & _within(_times(found, gradient), scheme._LAST)
-        active, gradient, information = active[~done], gradient[~done], information[~done]
-        if not len(active):
-            break
-        theta[active] += _stride(torch, metric[active], information, gradient)
-        theta[active, d] = theta[active, d].clamp(min=scheme._FLOOR)
-        strides[active] += 1
-        renewed = active[strides[active] % scheme._REUSE == 0]
-        if len(renewed):
-            _, _, metric[renewed] = batch.evaluate(renewed, theta[renewed], EXPECTED)
-            passes[renewed] += 1
-    return theta, inverse, passes, ridged
-
-
-def _climb(
-    batch: _Batch, theta: Any, inverse: Any, tolerance: float, budget: Any, *, precise: bool
-) -> tuple[Any, Any, Any, Any]:
-    """Climb from ``theta`` in place; see `_optimiser._climb`.
-
-    Each round takes, of every plane still at work, the next trial of its line search, and
-    of those whose search failed a step of EM.
-    """
-    torch, d = batch.torch, batch.d
-    device = batch.pixels.device
-    n = len(batch.pixels)
-    noise = scheme._NOISE * batch.pixels[0].numel()
-    everyone = torch.arange(n, device=device)
-    sums, gradient, _ = batch.evaluate(everyone, theta, GRADIENT, precise=precise)
-    passes = torch.ones(n, dtype=torch.int64, device=device)
-    converged, ridged, restarted, finished, searching = (
-        torch.zeros(n, dtype=torch.bool, device=device) for _ in range(5)
-    )
-    step, slope = torch.zeros_like(theta), torch.zeros_like(theta[:, 0])
-    length, trials = torch.ones_like(slope), torch.zeros_like(passes)
-    while True:
-        fresh = everyone[~finished & ~searching]
-        spent = passes[fresh] >= budget[fresh]
-        finished[fresh[spent]] = True
-        fresh = fresh[~spent]
-        if len(fresh):
-            ahead = _times(inverse[fresh], gradient[fresh])
-            floored = (theta[fresh, d] <= scheme._FLOOR) & (ahead[:, d] < 0.0)
-            ahead[floored, d] = 0.0
-            rise = (ahead * gradient[fresh]).sum(1)
-            small = (ahead[:, :d].abs().amax(1) < tolerance) & (
-                ahead[:, d].abs() < 100.0 * tolerance
-            )
-            last = small & (rise >= 0.0)
-            ends = fresh[last]
-            theta[ends] += ahead[last]
-            theta[ends, d] = theta[ends, d].clamp(min=scheme._FLOOR)
-            converged[ends] = True
-            finished[ends] = True
-            step[fresh], slope[fresh] = ahead, rise
-            length[fresh] = (1.0 / ahead[:, d].abs().clamp(min=1e-300)).clamp(max=1.0)
-            trials[fresh] = 0
-            searching[fresh] = ~last & (rise > 0.0)
-        stuck = everyone[~finished & ~searching]
-        trying = everyone[~finished & searching]
-        if len(trying):
-            moved = theta[trying] + length[trying, None] * step[trying]
-            moved[:, d] = moved[:, d].clamp(min=scheme._FLOOR)
-            new_sums, new_gradient, _ = batch.evaluate(trying, moved, GRADIENT, precise=precise)
-            passes[trying] += 1
-            trials[trying] += 1
-            rise = new_sums[:, 2] - sums[trying, 2]
-            enough = (1e-4 * length[trying] * slope[trying]).clamp(min=noise)
-            flatter = (new_gradient * step[trying]).sum(1).abs() < 0.9 * slope[trying]
-            good = (rise > enough) | ((rise > -noise) & flatter)
-            taken = trying[good]
-            fall = gradient[taken] - new_gradient[good]
-            inverse[taken] = _updated(torch, inverse[taken], moved[good] - theta[taken], fall)
-            theta[taken] = moved[good]
-            gradient[taken], sums[taken] = new_gradient[good], new_sums[good]
-            restarted[taken] = False
-            searching[taken] = False
-            failed = trying[~good]
-            over = (trials[failed] >= _TRIALS) | (passes[failed] >= budget[failed])
-            searching[failed[over]] = False
-            length[failed] *= 0.3
-            stuck = torch.cat([stuck, failed[over]])
-        if len(stuck):
-            # Not even the step of EM rises: what is left of the gradient is rounding.
-            finished[stuck[restarted[stuck]]] = True
-            stuck = stuck[~restarted[stuck]]
-        if len(stuck):
-            sums[stuck], gradient[stuck], expected = batch.evaluate(
-                stuck, theta[stuck], EXPECTED, precise=precise
-            )
-            passes[stuck] += 1
-            inverse[stuck], ridged[stuck] = _expected_inverse(torch, expected)
-            restarted[stuck] = True
-        if bool(finished.all()):
-            return sums, passes, converged, ridged
-
-
-def _updated(torch: Any, inverse: Any, step: Any, fall: Any) -> Any:
-    """Return the BFGS updates of inverse informations; see `_optimiser._update`."""
-    curvature = (step * fall).sum(1)
-    product = _times(inverse, fall)
-    sound = curvature > 0.0
-    safe = torch.where(sound, curvature, 1.0)
-    factor = (1.0 + (fall * product).sum(1) / safe) / safe
-    outer = step[:, :, None] * step[:, None, :]
-    mixed = product[:, :, None] * step[:, None, :]
-    mixed = (mixed + mixed.transpose(1, 2)) / safe[:, None, None]
-    return torch.where(
-        sound[:, None, None], inverse + factor[:, None, None] * outer - mixed, inverse
-    )
