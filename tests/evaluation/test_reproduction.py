@@ -235,7 +235,7 @@ def test_own_pictures_go_the_same_way(sets, tmp_path, monkeypatch, request):
         "for line in open(sys.argv[1]):\n"
         "    p = line.strip()\n    print(f'{p},{-os.path.getsize(p)}')\n"
     )
-    monkeypatch.setattr(peers, "QUICK_EPOCHS", 1)
+    monkeypatch.setattr(peers, "QUICK_STEPS", 1)
     torch = importlib.util.find_spec("torch") is not None
     if torch:
         # Threads of PyTorch wait for each other, on a busy machine for most of the time.

@@ -25,7 +25,7 @@ from convtrace.evaluation.experiments.base import (
     subsets_of,
 )
 from convtrace.evaluation.learning import Candidate, held_out
-from convtrace.evaluation.network import EPOCHS, QUICK_EPOCHS, network_calls
+from convtrace.evaluation.network import QUICK_STEPS, STEPS, network_scores
 from convtrace.evaluation.outside_scores import threshold_calls
 from convtrace.evaluation.paired import holm, mcnemar, paired_difference, verdict
 from convtrace.evaluation.peers import PEERS
@@ -62,8 +62,9 @@ def _by_network(
     groups: np.ndarray,
 ) -> np.ndarray:
     pixels = [degraded_pixels(paths[name], template) for name in pictures.tolist()]
-    epochs = QUICK_EPOCHS if context.quick else EPOCHS
-    return network_calls(pixels, codes, groups, seed=context.seed, epochs=epochs)
+    steps = QUICK_STEPS if context.quick else STEPS
+    folds = folds_by_group(codes, groups, seed=context.seed)
+    return network_scores(pixels, codes, folds, seed=context.seed, steps=steps) > 0
 
 
 def _paths(context: Context) -> dict[str, Path]:

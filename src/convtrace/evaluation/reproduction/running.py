@@ -176,8 +176,8 @@ class _Run:
         started = time.monotonic()
         try:
             result = experiment.run(context)
-        except (ConvtraceError, ValueError) as error:
-            # ValueError is how scikit-learn says that there are too few pictures of a kind.
+        except ConvtraceError as error:
+            # What the user's pictures do not allow. Anything else is a defect, and is shown.
             reason = " ".join(str(error).split())
             return Outcome(experiment, None, reason, time.monotonic() - started)
         seconds = time.monotonic() - started
