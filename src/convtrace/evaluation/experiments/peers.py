@@ -26,17 +26,38 @@ from convtrace.evaluation.experiments.base import (
 )
 from convtrace.evaluation.learning import Candidate, held_out
 from convtrace.evaluation.network import QUICK_STEPS, STEPS, network_scores
+from convtrace.evaluation.network_scores import SEED, read_scores
 from convtrace.evaluation.outside_scores import threshold_calls
 from convtrace.evaluation.paired import holm, mcnemar, paired_difference, verdict
+from convtrace.evaluation.pairs import Pair
 from convtrace.evaluation.peers import PEERS
 from convtrace.evaluation.pixels import degraded_pixels, paths_by_name
 from convtrace.evaluation.store import kernel_columns
 
-__all__ = ["EXPERIMENT"]
+__all__ = ["EXPERIMENT", "conditions_of"]
 
 CONDITIONS = ("none", EQUALISED, *PEER_DEGRADATIONS)
 OWN = "convolutional trace, N=7"
 NETWORK = "network on neighbours"
+
+
+def conditions_of(pair: Pair, *, quick: bool = False) -> tuple[str, ...]:
+    """Return what the pictures of a pair are compared after.
+
+    Parameters
+    ----------
+    pair : Pair
+        The pair.
+    quick : bool, default False
+        Only as the files are, and equalised.
+
+    Returns
+    -------
+    tuple of str
+        Without further degradations where little is left to degrade.
+    """
+    plain = quick or (pair.matched and not pair.lossless)
+    return CONDITIONS[:2] if plain else CONDITIONS
 
 
 def _one(
@@ -56,11 +77,21 @@ def _one(
 def _by_network(
     context: Context,
     paths: dict[str, Path],
+    pair: Pair,
     pictures: np.ndarray,
     template: str,
     codes: np.ndarray,
     groups: np.ndarray,
-) -> np.ndarray:
+) -> np.ndarray | None:
+    """Return the network's calls: trained now, or packaged; None where it is neither."""
+    if not context.network:
+        # Packaged scores are of the corpus, and of the folds of one seed.
+        if context.store.dataset() is not None or context.seed != SEED:
+            return None
+        packaged = read_scores()
+        if not packaged.has(pair.name, template):
+            return None
+        return packaged.of(pair.name, template, pictures.tolist()) > 0
     pixels = [degraded_pixels(paths[name], template) for name in pictures.tolist()]
     steps = QUICK_STEPS if context.quick else STEPS
     folds = folds_by_group(codes, groups, seed=context.seed)
@@ -87,9 +118,7 @@ def run(context: Context) -> Result:
     paths = _paths(context)
     places, tasks, outside = [], [], []
     for pair in pairs:
-        for template in CONDITIONS[: 2 if context.quick else None]:
-            if pair.matched and not pair.lossless and template in PEER_DEGRADATIONS:
-                continue
+        for template in conditions_of(pair, quick=context.quick):
             present = [
                 p for p in PEERS if p.descriptor in known and store.has(p.descriptor, template)
             ]
@@ -115,10 +144,9 @@ def run(context: Context) -> Result:
                     for detector in context.detectors
                 }
             )
-            if context.network:
-                outside[-1][NETWORK] = _by_network(
-                    context, paths, first.picture[rows], template, codes, groups
-                )
+            called = _by_network(context, paths, pair, first.picture[rows], template, codes, groups)
+            if called is not None:
+                outside[-1][NETWORK] = called
     results = run_all(_one, tasks, context.n_jobs)
     for found, more in zip(results, outside, strict=True):
         found.update(more)
