@@ -75,7 +75,8 @@ def window_of(pictures: Sequence[Pixels]) -> int:
     int
         One for all, even and at most 128: a network that sees sizes would learn them.
     """
-    return min(SIDE, *(min(one.shape[:2]) for one in pictures)) // 2 * 2
+    smallest = min(int(min(one.shape[:2])) for one in pictures)
+    return min(SIDE, smallest) // 2 * 2
 
 
 def network_scores(

@@ -19,6 +19,7 @@ from convtrace.evaluation.experiments.base import (
     Result,
     align,
     balanced_interval,
+    compression_verdict,
     mean_interval,
     pairs_of,
     run_all,
@@ -26,10 +27,10 @@ from convtrace.evaluation.experiments.base import (
 )
 from convtrace.evaluation.learning import Candidate, held_out
 from convtrace.evaluation.network import QUICK_STEPS, STEPS, network_scores
-from convtrace.evaluation.network_scores import SEED, read_scores
+from convtrace.evaluation.network_scores import PACKAGED, SEED, read_scores
 from convtrace.evaluation.outside_scores import threshold_calls
 from convtrace.evaluation.paired import holm, mcnemar, paired_difference, verdict
-from convtrace.evaluation.pairs import Pair
+from convtrace.evaluation.pairs import Pair, lossless_of
 from convtrace.evaluation.peers import PEERS
 from convtrace.evaluation.pixels import degraded_pixels, paths_by_name
 from convtrace.evaluation.store import kernel_columns
@@ -186,7 +187,7 @@ def _tables(
                 ("pair", "real", "generated", *methods),
                 tuple(rows),
                 "Balanced accuracy with 95% intervals; trained and tested under the same "
-                "condition, done to both classes alike.",
+                f"condition, done to both classes alike.{_about_network(methods, context)}",
             )
         )
     for (pair, template), (_, codes, groups, _), found in zip(places, tasks, results, strict=True):
@@ -241,7 +242,45 @@ def _tables(
             ],
         },
     )
-    return Result((*tables, paired), (plot,), findings, f"the trace is {tally}")
+    averaged = list(lossless_of([pair for pair, template in places if template == "none"]))
+    summary = _summary(averaged, intervals, methods)
+    return Result((summary, *tables, paired), (plot,), findings, f"the trace is {tally}")
+
+
+def _summary(pairs: list[Pair], intervals: dict[Any, Any], methods: list[str]) -> Table:
+    """Return each method's mean over pairs in each condition."""
+    templates = list(dict.fromkeys(template for _, template, _ in intervals))
+    rows = []
+    for method in methods:
+        means: dict[str, Any] = {}
+        for template in templates:
+            parts = [intervals.get((pair.name, template, method)) for pair in pairs]
+            whole = bool(parts) and all(part is not None for part in parts)
+            means[template] = mean_interval(parts) if whole else "no data"
+        raw, same = means.get("none"), means.get(EQUALISED)
+        remark = ""
+        if isinstance(raw, tuple) and isinstance(same, tuple):
+            matched = all(pair.matched for pair in pairs)
+            remark = compression_verdict(raw[0], same[0], matched=matched)
+        rows.append((method, *means.values(), remark))
+    names = ", ".join(pair.name for pair in pairs)
+    return Table(
+        "Methods, mean over pairs",
+        ("method", *map(_condition, templates), "remark on equalised"),
+        tuple(rows),
+        f"Mean balanced accuracy over {names}, with 95% intervals. Equalised is {EQUALISED}.",
+    )
+
+
+def _about_network(methods: list[str], context: Context) -> str:
+    """Say where the network was trained, if it is compared with."""
+    if NETWORK not in methods:
+        return ""
+    how = "trained for this run" if context.network else read_scores().about
+    return (
+        f" {NETWORK.capitalize()}: at most 128x128 central pixels, {how}; 'no data' where it was "
+        "not trained."
+    )
 
 
 def _condition(template: str) -> str:
@@ -256,7 +295,9 @@ EXPERIMENT = Experiment(
         "classes": "real and generated of each matched pair, of equal weight",
         "features": "7x7 kernels; each peer's descriptor",
         "classifiers": "RBF SVM for the trace; for the others: "
-        + "; ".join(f"{peer.title}: {peer.classifier} ({peer.about})" for peer in PEERS),
+        + "; ".join(f"{peer.title}: {peer.classifier} ({peer.about})" for peer in PEERS)
+        + f"; {NETWORK}: the first two stages of a ResNet-18 on neighbouring-pixel differences, "
+        f"trained from scratch, {STEPS} batches a fold (after Tan et al. 2024)",
         "folds": "5, groups kept whole, the same for all methods; nothing is chosen",
         "degradations": ", ".join(CONDITIONS),
     },
@@ -264,4 +305,5 @@ EXPERIMENT = Experiment(
     scope="pairs",
     equalised=(EQUALISED,),
     descriptors=(TRACES, *(peer.descriptor for peer in PEERS)),
+    files=(PACKAGED,),
 )
