@@ -170,6 +170,23 @@ def test_interruption_keeps_what_is_done(replaced, tmp_path, kept):
     assert not (tmp_path / "peers.md").exists()
 
 
+def test_a_defect_is_no_reason_but_an_error(replaced, tmp_path, kept):
+    def fail(_):
+        raise ValueError("operands could not be broadcast")
+
+    replaced("subjects", fail)
+    with pytest.raises(ValueError, match="broadcast"):
+        reproduce(tmp_path, experiments=("subjects",), cache=kept / "other")
+
+
+def test_nothing_is_prepared_for_what_cannot_be_used(tmp_path):
+    def prepare():
+        raise AssertionError("it was prepared for")
+
+    with pytest.raises(DatasetError, match="no such file"):
+        reproduce(tmp_path / "out", data=tmp_path / "none", cache=tmp_path, prepare=prepare)
+
+
 def test_what_cannot_be_run_is_told_and_the_rest_is_run(replaced, tmp_path, kept):
     def fail(_):
         raise DatasetError("too few photographs")
@@ -289,6 +306,15 @@ def test_tables_as_csv_and_latex_escape_what_they_must():
     text = to_latex(table)
     assert r"\caption{50\% of a\_b}" in text
     assert "0.500 (0.250 to 0.750)" in text
+
+
+def test_long_latex_table_goes_over_pages():
+    long = Table("t", ("a",), tuple((number,) for number in range(60)))
+    text = to_latex(long)
+    assert text.startswith("\\begin{longtable}{r}\n\\caption{t} \\\\\n\\toprule\n")
+    assert "\\endhead\n0 \\\\\n" in text
+    assert text.endswith("\\end{longtable}\n")
+    assert r"\begin{table}" in to_latex(replace(long, rows=long.rows[:40]))
 
 
 @pytest.fixture

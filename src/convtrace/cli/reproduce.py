@@ -140,8 +140,6 @@ def reproduce(
     if output is None:
         raise typer.BadParameter("name a folder for the results", param_hint="--output")
     detectors = [outside.parse(text) for text in detector or ()]
-    if data is not None:
-        compile_if_needed()
     with progress("experiments", unit="experiments") as (report, _):
         done = evaluation.reproduce(
             output,
@@ -153,6 +151,7 @@ def reproduce(
             markdown=markdown,
             seed=seed,
             n_jobs=workers,
+            prepare=None if data is None else compile_if_needed,
             progress=report,
             notify=say,
         )

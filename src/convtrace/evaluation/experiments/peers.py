@@ -254,9 +254,11 @@ def _summary(pairs: list[Pair], intervals: dict[Any, Any], methods: list[str]) -
     for method in methods:
         means: dict[str, Any] = {}
         for template in templates:
-            parts = [intervals.get((pair.name, template, method)) for pair in pairs]
-            whole = bool(parts) and all(part is not None for part in parts)
-            means[template] = mean_interval(parts) if whole else "no data"
+            keys = [(pair.name, template, method) for pair in pairs]
+            whole = bool(keys) and all(key in intervals for key in keys)
+            means[template] = (
+                mean_interval([intervals[key] for key in keys]) if whole else "no data"
+            )
         raw, same = means.get("none"), means.get(EQUALISED)
         remark = ""
         if isinstance(raw, tuple) and isinstance(same, tuple):
