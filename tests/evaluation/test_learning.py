@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from convtrace.errors import DatasetError
 from convtrace.evaluation.learning import (
     Candidate,
     balanced_accuracy,
     best,
     compare,
+    fit_and_score,
     nested,
     score_chosen,
 )
@@ -83,3 +85,23 @@ def test_a_single_candidate_is_not_compared():
 )
 def test_the_highest_mean_is_best_and_the_first_of_equals(merits, top):
     assert best(np.array(merits)) == top
+
+
+def test_neighbours_are_no_more_than_rows():
+    many = Candidate("x", "knn", {"n_neighbors": 13})
+    assert many.make(0, 7).get_params()["classifier__n_neighbors"] == 7
+    assert many.make(0, 70).get_params()["classifier__n_neighbors"] == 13
+    features, codes, groups = _data(signal=2.0)
+    rows = np.r_[0:4, 60:64]
+    few = {"signal": features["signal"][rows]}
+    found = nested(
+        [Candidate("signal", "knn", {"n_neighbors": 13})], few, codes[rows], groups[rows]
+    )
+    assert np.isfinite(found.scores).all()
+
+
+@pytest.mark.parametrize("codes", [[0, 1], [1, 1, 1]])
+def test_too_few_rows_are_named(codes):
+    rows = np.zeros((len(codes), 2))
+    with pytest.raises(DatasetError, match=f"{len(codes)} training pictures of . class.* too few"):
+        fit_and_score(Candidate("x", "lda"), rows, np.array(codes), rows)

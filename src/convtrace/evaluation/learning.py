@@ -20,6 +20,7 @@ from sklearn.metrics import roc_auc_score
 from convtrace.detection import classifiers
 from convtrace.detection.held_out import class_scores, fit_model, folds_by_group, held_out_scores
 from convtrace.detection.labels import balanced_weights
+from convtrace.errors import DatasetError
 
 __all__ = [
     "Candidate",
@@ -65,20 +66,26 @@ class Candidate:
         """Name of the classifier for tables."""
         return self.label or self.classifier
 
-    def make(self, seed: int) -> Any:
+    def make(self, seed: int, rows: int | None = None) -> Any:
         """Return the unfitted classifier.
 
         Parameters
         ----------
         seed : int
             Of whatever is random in it.
+        rows : int, optional
+            How many it will be fitted to: it can ask no more neighbours than that.
 
         Returns
         -------
         sklearn.pipeline.Pipeline
         """
         model = classifiers.create(self.classifier, seed=seed)
-        return model.set_params(**{f"classifier__{key}": v for key, v in self.options.items()})
+        model.set_params(**{f"classifier__{key}": v for key, v in self.options.items()})
+        asked = model.get_params().get("classifier__n_neighbors")
+        if rows is not None and asked is not None and asked > rows:
+            model.set_params(classifier__n_neighbors=rows)
+        return model
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,9 +190,15 @@ def fit_and_score(
     Returns
     -------
     ndarray of shape (m, K), float64
+
+    Raises
+    ------
+    DatasetError
+        If there are too few rows to learn from.
     """
+    _check_enough(codes_train)
     model = fit_model(
-        partial(candidate.make, seed),
+        partial(candidate.make, seed, len(X_train)),
         X_train,
         codes_train,
         _weights(codes_train),
@@ -220,9 +233,17 @@ def held_out(
     Returns
     -------
     ndarray of shape (n, K), float64
+
+    Raises
+    ------
+    DatasetError
+        If a fold leaves too few rows to learn from.
     """
+    for train, _ in folds:
+        _check_enough(codes[train])
+    fewest = min(len(train) for train, _ in folds)
     return held_out_scores(
-        partial(candidate.make, seed),
+        partial(candidate.make, seed, fewest),
         features[candidate.features],
         codes,
         _weights(codes),
@@ -387,6 +408,16 @@ def best(merits: NDArray[np.float64]) -> int:
     return int(np.argmax(merits.mean(axis=1)))
 
 
+def _check_enough(codes: NDArray[np.intp]) -> None:
+    """Refuse what no classifier can be fitted to."""
+    classes = len(np.unique(codes))
+    if classes < 2 or len(codes) <= classes:
+        raise DatasetError(
+            f"{len(codes)} training picture{'s' * (len(codes) != 1)} of {classes} "
+            f"class{'es' * (classes != 1)} are too few to learn from; add pictures"
+        )
+
+
 def _merits(
     candidate: Candidate,
     features: Features,
@@ -405,7 +436,7 @@ def _merits(
 def _merit(codes: NDArray[np.intp], scores: NDArray[np.float64]) -> float:
     """Return the mean of balanced accuracy and, for two classes, AUC."""
     merit = balanced_accuracy(codes, scores.argmax(axis=1))
-    if scores.shape[1] > 2:
+    if scores.shape[1] > 2 or len(np.unique(codes)) < 2:
         return merit
     # Many candidates are right alike on few pictures; the order of the scores tells them apart.
     return (merit + float(roc_auc_score(codes, margins(scores)))) / 2

@@ -9,6 +9,7 @@ import numpy as np
 
 from convtrace.detection import Table
 from convtrace.detection.held_out import folds_by_group
+from convtrace.errors import DatasetError
 from convtrace.evaluation.bundles import POOLED_EQUALISED, TRACES
 from convtrace.evaluation.experiments.base import (
     FORCED_NOTE,
@@ -27,6 +28,9 @@ from convtrace.evaluation.store import kernel_columns
 from convtrace.evaluation.tables import FeatureTable
 
 __all__ = ["EXPERIMENT"]
+
+FEWEST = 10
+"""Groups of a generator that takes part."""
 
 SETS = {"7": (7,), "3+5+7": (3, 5, 7), "5": (5,), "3": (3,)}
 
@@ -58,7 +62,12 @@ def run(context: Context) -> Result:
         groups: dict[str, set[str]] = {}
         for kind, group in zip(kinds.tolist(), table.groups.tolist(), strict=True):
             groups.setdefault(kind, set()).add(group)
-        enough = [kind for kind, members in groups.items() if len(members) >= 10]
+        enough = [kind for kind, members in groups.items() if len(members) >= FEWEST]
+        if len(enough) < 2:
+            raise DatasetError(
+                f"it takes two generators of {FEWEST} separate groups of pictures or more to be "
+                f"told apart, and there {'is one' if enough else 'is none'}"
+            )
         tables[template] = table.select(np.isin(kinds, enough))
         names = np.unique(tables[template].generators)
     tasks = [
