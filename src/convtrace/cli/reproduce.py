@@ -93,8 +93,8 @@ def reproduce(
         bool,
         typer.Option(
             "--network",
-            help="Compare with a small convolutional network trained from scratch on the same "
-            "folds. Needs --data and PyTorch; slow without a GPU.",
+            help="Train the small convolutional network from scratch on the same folds, where its "
+            "packaged scores do not serve. Needs --data and PyTorch; slow without a GPU.",
         ),
     ] = False,
     markdown: Annotated[

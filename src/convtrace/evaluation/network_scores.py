@@ -2,7 +2,11 @@
 
 Training it takes hours on a CPU. Its scores of held-out pictures are packaged, so that it stands
 beside the other methods on any machine; ``convtrace reproduce --network --data DIR`` trains it
-anew, and ``python tools/build_network_scores.py`` makes the packaged table.
+anew, and ``python tools/build_network_scores.py`` makes the packaged table. Of the pictures in
+video and of those of more than 128 pixels after JPEG 75, the windows that it was trained on were
+cut from the compressed file, so that the chroma of their outermost pixels is interpolated
+otherwise. There are no scores after ``rescale-0.75+jpeg-75``, and none of CycleGAN after
+``jpeg-75``.
 """
 
 from __future__ import annotations
