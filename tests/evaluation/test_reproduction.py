@@ -278,15 +278,34 @@ def test_own_pictures_go_the_same_way(sets, tmp_path, monkeypatch, request):
     pairs, compared = (one.result for one in found.outcomes)
     # Enlarged noise is as different from noise as can be.
     assert pairs.tables[0].rows[0][:4] == ("StarGAN", 14, 14, (1, 1, 1))
-    size = compared.tables[0].columns.index("size")
-    assert compared.tables[0].rows[0][size][0] == 1
-    assert (peers.NETWORK in compared.tables[0].columns) == torch
+    mean, table = compared.tables[:2]
+    size = table.columns.index("size")
+    assert table.rows[0][size][0] == 1
+    assert (peers.NETWORK in table.columns) == torch
+    assert [row[0] for row in mean.rows] == list(table.columns[3:])
     (error,) = found.errors
     assert "broken.png" in error
     # What was measured is not measured again, and what could not be is still told.
     again = reproduce(tmp_path / "out", experiments=("matched-pairs",), **options)
     assert again.outcomes[0].cached
     assert again.errors == found.errors
+
+
+def test_story_says_where_nothing_is_known_of_the_history(sets, tmp_path):
+    options = {"experiments": ("editing-app",), "quick": True, "n_jobs": 1, "cache": tmp_path}
+    own = reproduce(tmp_path / "own", data=sets, **options).index.read_text()
+    packaged = reproduce(tmp_path / "packaged", **options).index.read_text()
+    said = "Nothing is known of the history of these pictures"
+    assert said in own
+    assert said not in packaged
+
+
+def test_packaged_scores_are_in_the_digest_of_what_uses_them(tmp_path):
+    one = EXPERIMENTS.get("peers")
+    assert [path.name for path in one.files] == ["network-pairs.parquet"]
+    other = tmp_path / "network-pairs.parquet"
+    other.write_bytes(b"others")
+    assert code_digest(one) != code_digest(replace(one, files=(other,)))
 
 
 def test_picture_table_counts_and_sizes():
