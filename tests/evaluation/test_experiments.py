@@ -11,7 +11,10 @@ import pytest
 from convtrace.errors import ConvtraceError
 from convtrace.evaluation import outside
 from convtrace.evaluation.experiments import EXPERIMENTS, Context, Result
+from convtrace.evaluation.experiments.matched_pairs import joint_choice
+from convtrace.evaluation.learning import Comparison
 from convtrace.evaluation.paired import holm, mcnemar, paired_difference, verdict
+from convtrace.evaluation.pairs import MATCHED
 from convtrace.evaluation.store import BundledStore
 
 QUICK = ["subjects", "editing-app", "kernel-size", "training-size", "robustness", "peers"]
@@ -35,6 +38,23 @@ def test_larger_kernels_tell_more(store):
     table = EXPERIMENTS.get("kernel-size").run(Context(store, quick=True, n_jobs=1)).tables[0]
     for row in table.rows:
         assert row[3][0] > row[1][0] + 0.05
+
+
+def test_data_sets_have_one_choice_by_the_mean_over_all():
+    one, other = np.array([[0.9, 0.9], [0.8, 0.8]]), np.array([[0.5, 0.5], [0.7, 0.7]])
+    # Alone, the first would choose candidate 0; the other has more to gain. It has one fold.
+    assert joint_choice([Comparison((), (one, one)), Comparison((), (other,))]) == [1, 0]
+
+
+def test_pairs_that_are_chosen_for_together_share_no_picture(store):
+    facts = store.facts()
+    seen: set[str] = set()
+    for pair in MATCHED:
+        if pair.lossless:
+            own = set(facts.groups[np.isin(facts.subsets, [*pair.fakes, *pair.reals])].tolist())
+            assert not seen & own
+            seen |= own
+    assert len(seen) > 500
 
 
 def test_missing_data_is_said_and_not_made_up(store):

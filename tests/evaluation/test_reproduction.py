@@ -170,6 +170,23 @@ def test_interruption_keeps_what_is_done(replaced, tmp_path, kept):
     assert not (tmp_path / "peers.md").exists()
 
 
+def test_a_defect_is_no_reason_but_an_error(replaced, tmp_path, kept):
+    def fail(_):
+        raise ValueError("operands could not be broadcast")
+
+    replaced("subjects", fail)
+    with pytest.raises(ValueError, match="broadcast"):
+        reproduce(tmp_path, experiments=("subjects",), cache=kept / "other")
+
+
+def test_nothing_is_prepared_for_what_cannot_be_used(tmp_path):
+    def prepare():
+        raise AssertionError("it was prepared for")
+
+    with pytest.raises(DatasetError, match="no such file"):
+        reproduce(tmp_path / "out", data=tmp_path / "none", cache=tmp_path, prepare=prepare)
+
+
 def test_what_cannot_be_run_is_told_and_the_rest_is_run(replaced, tmp_path, kept):
     def fail(_):
         raise DatasetError("too few photographs")
@@ -235,7 +252,7 @@ def test_own_pictures_go_the_same_way(sets, tmp_path, monkeypatch, request):
         "for line in open(sys.argv[1]):\n"
         "    p = line.strip()\n    print(f'{p},{-os.path.getsize(p)}')\n"
     )
-    monkeypatch.setattr(peers, "QUICK_EPOCHS", 1)
+    monkeypatch.setattr(peers, "QUICK_STEPS", 1)
     torch = importlib.util.find_spec("torch") is not None
     if torch:
         # Threads of PyTorch wait for each other, on a busy machine for most of the time.
@@ -261,15 +278,34 @@ def test_own_pictures_go_the_same_way(sets, tmp_path, monkeypatch, request):
     pairs, compared = (one.result for one in found.outcomes)
     # Enlarged noise is as different from noise as can be.
     assert pairs.tables[0].rows[0][:4] == ("StarGAN", 14, 14, (1, 1, 1))
-    size = compared.tables[0].columns.index("size")
-    assert compared.tables[0].rows[0][size][0] == 1
-    assert (peers.NETWORK in compared.tables[0].columns) == torch
+    mean, table = compared.tables[:2]
+    size = table.columns.index("size")
+    assert table.rows[0][size][0] == 1
+    assert (peers.NETWORK in table.columns) == torch
+    assert [row[0] for row in mean.rows] == list(table.columns[3:])
     (error,) = found.errors
     assert "broken.png" in error
     # What was measured is not measured again, and what could not be is still told.
     again = reproduce(tmp_path / "out", experiments=("matched-pairs",), **options)
     assert again.outcomes[0].cached
     assert again.errors == found.errors
+
+
+def test_story_says_where_nothing_is_known_of_the_history(sets, tmp_path):
+    options = {"experiments": ("editing-app",), "quick": True, "n_jobs": 1, "cache": tmp_path}
+    own = reproduce(tmp_path / "own", data=sets, **options).index.read_text()
+    packaged = reproduce(tmp_path / "packaged", **options).index.read_text()
+    said = "Nothing is known of the history of these pictures"
+    assert said in own
+    assert said not in packaged
+
+
+def test_packaged_scores_are_in_the_digest_of_what_uses_them(tmp_path):
+    one = EXPERIMENTS.get("peers")
+    assert [path.name for path in one.files] == ["network-pairs.parquet"]
+    other = tmp_path / "network-pairs.parquet"
+    other.write_bytes(b"others")
+    assert code_digest(one) != code_digest(replace(one, files=(other,)))
 
 
 def test_picture_table_counts_and_sizes():
@@ -289,6 +325,15 @@ def test_tables_as_csv_and_latex_escape_what_they_must():
     text = to_latex(table)
     assert r"\caption{50\% of a\_b}" in text
     assert "0.500 (0.250 to 0.750)" in text
+
+
+def test_long_latex_table_goes_over_pages():
+    long = Table("t", ("a",), tuple((number,) for number in range(60)))
+    text = to_latex(long)
+    assert text.startswith("\\begin{longtable}{r}\n\\caption{t} \\\\\n\\toprule\n")
+    assert "\\endhead\n0 \\\\\n" in text
+    assert text.endswith("\\end{longtable}\n")
+    assert r"\begin{table}" in to_latex(replace(long, rows=long.rows[:40]))
 
 
 @pytest.fixture

@@ -93,8 +93,8 @@ def reproduce(
         bool,
         typer.Option(
             "--network",
-            help="Compare with a small convolutional network trained from scratch on the same "
-            "folds. Needs --data and PyTorch; slow without a GPU.",
+            help="Train the small convolutional network from scratch on the same folds, where its "
+            "packaged scores do not serve. Needs --data and PyTorch; slow without a GPU.",
         ),
     ] = False,
     markdown: Annotated[
@@ -140,8 +140,6 @@ def reproduce(
     if output is None:
         raise typer.BadParameter("name a folder for the results", param_hint="--output")
     detectors = [outside.parse(text) for text in detector or ()]
-    if data is not None:
-        compile_if_needed()
     with progress("experiments", unit="experiments") as (report, _):
         done = evaluation.reproduce(
             output,
@@ -153,6 +151,7 @@ def reproduce(
             markdown=markdown,
             seed=seed,
             n_jobs=workers,
+            prepare=None if data is None else compile_if_needed,
             progress=report,
             notify=say,
         )

@@ -7,7 +7,7 @@ whole training part and scores the test part, which had no say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -20,22 +20,23 @@ from sklearn.metrics import roc_auc_score
 from convtrace.detection import classifiers
 from convtrace.detection.held_out import class_scores, fit_model, folds_by_group, held_out_scores
 from convtrace.detection.labels import balanced_weights
+from convtrace.errors import DatasetError
 
 __all__ = [
     "Candidate",
+    "Comparison",
     "Nested",
     "balanced_accuracy",
     "best",
-    "first_of_equals",
+    "compare",
     "fit_and_score",
     "held_out",
     "margins",
     "nested",
-    "nested_by_rules",
+    "score_chosen",
 ]
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
-Rule = Callable[[NDArray[np.float64]], int]
 Features = Mapping[str, NDArray[np.float64]]
 
 
@@ -65,20 +66,42 @@ class Candidate:
         """Name of the classifier for tables."""
         return self.label or self.classifier
 
-    def make(self, seed: int) -> Any:
+    def make(self, seed: int, rows: int | None = None) -> Any:
         """Return the unfitted classifier.
 
         Parameters
         ----------
         seed : int
             Of whatever is random in it.
+        rows : int, optional
+            How many it will be fitted to: it can ask no more neighbours than that.
 
         Returns
         -------
         sklearn.pipeline.Pipeline
         """
         model = classifiers.create(self.classifier, seed=seed)
-        return model.set_params(**{f"classifier__{key}": v for key, v in self.options.items()})
+        model.set_params(**{f"classifier__{key}": v for key, v in self.options.items()})
+        asked = model.get_params().get("classifier__n_neighbors")
+        if rows is not None and asked is not None and asked > rows:
+            model.set_params(classifier__n_neighbors=rows)
+        return model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """How well each candidate did inside the training parts.
+
+    Attributes
+    ----------
+    folds : tuple of (train, test)
+        The outer folds.
+    merits : tuple of ndarray of shape (candidates, inner folds), float64
+        For each outer fold, from its training part alone.
+    """
+
+    folds: tuple[Fold, ...]
+    merits: tuple[NDArray[np.float64], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,9 +190,15 @@ def fit_and_score(
     Returns
     -------
     ndarray of shape (m, K), float64
+
+    Raises
+    ------
+    DatasetError
+        If there are too few rows to learn from.
     """
+    _check_enough(codes_train)
     model = fit_model(
-        partial(candidate.make, seed),
+        partial(candidate.make, seed, len(X_train)),
         X_train,
         codes_train,
         _weights(codes_train),
@@ -204,9 +233,17 @@ def held_out(
     Returns
     -------
     ndarray of shape (n, K), float64
+
+    Raises
+    ------
+    DatasetError
+        If a fold leaves too few rows to learn from.
     """
+    for train, _ in folds:
+        _check_enough(codes[train])
+    fewest = min(len(train) for train, _ in folds)
     return held_out_scores(
-        partial(candidate.make, seed),
+        partial(candidate.make, seed, fewest),
         features[candidate.features],
         codes,
         _weights(codes),
@@ -258,8 +295,7 @@ def nested(
     DatasetError
         Where a class has too few groups.
     """
-    (found,) = nested_by_rules(
-        (best,),
+    found = compare(
         candidates,
         features,
         codes,
@@ -270,11 +306,11 @@ def nested(
         parts=parts,
         strata=strata,
     )
-    return found
+    chosen = [candidates[best(merits)] for merits in found.merits]
+    return score_chosen(chosen, features, codes, found.folds, seed=seed)
 
 
-def nested_by_rules(
-    rules: Sequence[Rule],
+def compare(
     candidates: Sequence[Candidate],
     features: Features,
     codes: NDArray[np.intp],
@@ -285,51 +321,71 @@ def nested_by_rules(
     inner: int = 3,
     parts: int | None = None,
     strata: NDArray[Any] | None = None,
-) -> list[Nested]:
-    """Do what `nested` does for several rules of choice, comparing the candidates once.
+) -> Comparison:
+    """Compare candidates inside the training part of each outer fold.
 
     Parameters
     ----------
-    rules : sequence of callable
-        Such as `best` and `first_of_equals`.
     candidates, features, codes, groups, seed, outer, inner, parts, strata
         As for `nested`.
 
     Returns
     -------
-    list of Nested
-        One a rule.
+    Comparison
+
+    Raises
+    ------
+    DatasetError
+        Where a class has too few groups.
     """
     folds = folds_by_group(codes, groups, n_splits=outer, seed=seed, strata=strata)
-    scores = [np.empty((len(codes), int(codes.max()) + 1)) for _ in rules]
-    chosen: list[list[Candidate]] = [[] for _ in rules]
-    for train, test in folds:
-        merits = np.zeros((len(candidates), 1))
-        if len(candidates) > 1:
-            within = {name: X[train] for name, X in features.items()}
-            splits = folds_by_group(
-                codes[train],
-                groups[train],
-                n_splits=inner,
-                seed=seed + 1,
-                strata=None if strata is None else strata[train],
-            )[:parts]
-            merits = np.array(
-                [_merits(one, within, codes[train], splits, seed) for one in candidates]
-            )
-        fitted: dict[int, NDArray[np.float64]] = {}
-        for rule, own_scores, own_choice in zip(rules, scores, chosen, strict=True):
-            place = rule(merits)
-            one = candidates[place]
-            if place not in fitted:
-                X = features[one.features]
-                fitted[place] = fit_and_score(one, X[train], codes[train], X[test], seed=seed)
-            own_scores[test] = fitted[place]
-            own_choice.append(one)
-    return [
-        Nested(own_scores, tuple(own_choice), tuple(folds))
-        for own_scores, own_choice in zip(scores, chosen, strict=True)
-    ]
+    merits = []
+    for train, _ in folds:
+        if len(candidates) == 1:
+            merits.append(np.zeros((1, 1)))
+            continue
+        within = {name: X[train] for name, X in features.items()}
+        splits = folds_by_group(
+            codes[train],
+            groups[train],
+            n_splits=inner,
+            seed=seed + 1,
+            strata=None if strata is None else strata[train],
+        )[:parts]
+        merits.append(
+            np.array([_merits(one, within, codes[train], splits, seed) for one in candidates])
+        )
+    return Comparison(tuple(folds), tuple(merits))
+
+
+def score_chosen(
+    chosen: Sequence[Candidate],
+    features: Features,
+    codes: NDArray[np.intp],
+    folds: Sequence[Fold],
+    *,
+    seed: int = 0,
+) -> Nested:
+    """Score the test part of each fold by the candidate that was chosen for it.
+
+    Parameters
+    ----------
+    chosen : sequence of Candidate
+        One a fold.
+    features, codes, seed
+        As for `nested`.
+    folds : sequence of (train, test)
+        Which cover all rows.
+
+    Returns
+    -------
+    Nested
+    """
+    scores = np.empty((len(codes), int(codes.max()) + 1))
+    for one, (train, test) in zip(chosen, folds, strict=True):
+        X = features[one.features]
+        scores[test] = fit_and_score(one, X[train], codes[train], X[test], seed=seed)
+    return Nested(scores, tuple(chosen), tuple(folds))
 
 
 def best(merits: NDArray[np.float64]) -> int:
@@ -352,36 +408,14 @@ def best(merits: NDArray[np.float64]) -> int:
     return int(np.argmax(merits.mean(axis=1)))
 
 
-def first_of_equals(merits: NDArray[np.float64]) -> int:
-    """Choose the first candidate that is within one standard error of the best.
-
-    Differences below the noise of the inner folds choose nothing, so that the order in which
-    the candidates were declared decides.
-
-    Parameters
-    ----------
-    merits : ndarray of shape (candidates, folds), float64
-        How well each did in each inner fold.
-
-    Returns
-    -------
-    int
-
-    References
-    ----------
-    L. Breiman, J. Friedman, R. Olshen, C. Stone, "Classification and Regression Trees", 1984,
-    section 3.4.3.
-
-    Examples
-    --------
-    >>> first_of_equals(np.array([[0.85, 0.85], [0.8, 1.0], [0.1, 0.1]]))
-    0
-    """
-    means = merits.mean(axis=1)
-    top = int(np.argmax(means))
-    folds = merits.shape[1]
-    error = float(merits[top].std(ddof=1) / np.sqrt(folds)) if folds > 1 else 0.0
-    return int(np.flatnonzero(means >= means[top] - error)[0])
+def _check_enough(codes: NDArray[np.intp]) -> None:
+    """Refuse what no classifier can be fitted to."""
+    classes = len(np.unique(codes))
+    if classes < 2 or len(codes) <= classes:
+        raise DatasetError(
+            f"{len(codes)} training picture{'s' * (len(codes) != 1)} of {classes} "
+            f"class{'es' * (classes != 1)} are too few to learn from; add pictures"
+        )
 
 
 def _merits(
@@ -402,7 +436,7 @@ def _merits(
 def _merit(codes: NDArray[np.intp], scores: NDArray[np.float64]) -> float:
     """Return the mean of balanced accuracy and, for two classes, AUC."""
     merit = balanced_accuracy(codes, scores.argmax(axis=1))
-    if scores.shape[1] > 2:
+    if scores.shape[1] > 2 or len(np.unique(codes)) < 2:
         return merit
     # Many candidates are right alike on few pictures; the order of the scores tells them apart.
     return (merit + float(roc_auc_score(codes, margins(scores)))) / 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -182,6 +183,8 @@ class Experiment:
         Whose pictures: all, the generated ones, those of the pairs, of the lossless pairs.
     equalised : tuple of str
         What both classes are forced through for the repetition of the results.
+    files : tuple of Path
+        Packaged files that it reads beside the feature tables.
     """
 
     name: str
@@ -194,6 +197,7 @@ class Experiment:
     published: str = "not known"
     scope: str = "all"
     equalised: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 FORCED_NOTE = (

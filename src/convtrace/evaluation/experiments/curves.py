@@ -8,7 +8,7 @@ import numpy as np
 
 from convtrace.detection import Table
 from convtrace.detection.held_out import folds_by_group
-from convtrace.evaluation.bundles import EQUALISED, SIZE_SUBSETS, SIZES, TRACES
+from convtrace.evaluation.bundles import EQUALISED, POOLED_EQUALISED, SIZE_SUBSETS, SIZES, TRACES
 from convtrace.evaluation.experiments.base import (
     Context,
     Experiment,
@@ -26,6 +26,9 @@ from convtrace.evaluation.store import kernel_columns
 __all__ = ["PICTURE_SIZE", "TRAINING_SIZE"]
 
 COUNTS = (5, 10, 20, 30)
+EQUALISED_SIZES = (POOLED_EQUALISED[0], EQUALISED)
+"""Crops of which there is one with the same compression of both classes."""
+
 _CANDIDATE = Candidate("7", "svm")
 
 
@@ -131,22 +134,36 @@ def run_picture_size(context: Context) -> Result:
     """Run the experiment on the size of pictures."""
     pairs = pairs_of(context.store, lossless=True)
     large = [p for p in pairs if not p.matched or set(p.fakes) <= set(SIZE_SUBSETS)]
-    tasks: list[tuple[Any, ...]] = [
-        (*_rows(context, pair, template), context.seed)
-        for pair in large
-        for template in (*SIZES, "none")
-    ]
-    results = run_all(_whole, tasks, context.n_jobs)
-    sides = tuple(int(name.removeprefix("crop-")) for name in SIZES)
-    return _report(
-        "Picture size",
-        "picture-size",
-        "side of the central crop (pixels)",
-        (*sides, 256),
-        large,
-        [len(task[1]) for task in tasks[:: len(sides) + 1]],
-        results,
+    found = []
+    for suffix, title, templates in (
+        ("", "as the files are", {_side(name): name for name in SIZES} | {256: "none"}),
+        ("-equalised", "equalised, JPEG 95", {_side(name): name for name in EQUALISED_SIZES}),
+    ):
+        tasks: list[tuple[Any, ...]] = [
+            (*_rows(context, pair, template), context.seed)
+            for pair in large
+            for template in templates.values()
+        ]
+        found.append(
+            _report(
+                f"Picture size, {title}",
+                f"picture-size{suffix}",
+                "side of the central crop (pixels)",
+                tuple(templates),
+                large,
+                [len(task[1]) for task in tasks[:: len(templates)]],
+                run_all(_whole, tasks, context.n_jobs),
+            )
+        )
+    return Result(
+        tuple(table for one in found for table in one.tables),
+        found[0].plots,
+        measured=found[0].measured,
     )
+
+
+def _side(template: str) -> int:
+    return int(template.partition("+")[0].removeprefix("crop-"))
 
 
 TRAINING_SIZE = Experiment(
@@ -175,5 +192,5 @@ PICTURE_SIZE = Experiment(
     },
     run_picture_size,
     scope="lossless",
-    equalised=SIZES,
+    equalised=(*SIZES, *EQUALISED_SIZES),
 )

@@ -19,24 +19,46 @@ from convtrace.evaluation.experiments.base import (
     Result,
     align,
     balanced_interval,
+    compression_verdict,
     mean_interval,
     pairs_of,
     run_all,
     subsets_of,
 )
 from convtrace.evaluation.learning import Candidate, held_out
-from convtrace.evaluation.network import EPOCHS, QUICK_EPOCHS, network_calls
+from convtrace.evaluation.network import QUICK_STEPS, STEPS, network_scores
+from convtrace.evaluation.network_scores import PACKAGED, SEED, read_scores
 from convtrace.evaluation.outside_scores import threshold_calls
 from convtrace.evaluation.paired import holm, mcnemar, paired_difference, verdict
+from convtrace.evaluation.pairs import Pair, lossless_of
 from convtrace.evaluation.peers import PEERS
 from convtrace.evaluation.pixels import degraded_pixels, paths_by_name
 from convtrace.evaluation.store import kernel_columns
 
-__all__ = ["EXPERIMENT"]
+__all__ = ["EXPERIMENT", "conditions_of"]
 
 CONDITIONS = ("none", EQUALISED, *PEER_DEGRADATIONS)
 OWN = "convolutional trace, N=7"
 NETWORK = "network on neighbours"
+
+
+def conditions_of(pair: Pair, *, quick: bool = False) -> tuple[str, ...]:
+    """Return what the pictures of a pair are compared after.
+
+    Parameters
+    ----------
+    pair : Pair
+        The pair.
+    quick : bool, default False
+        Only as the files are, and equalised.
+
+    Returns
+    -------
+    tuple of str
+        Without further degradations where little is left to degrade.
+    """
+    plain = quick or (pair.matched and not pair.lossless)
+    return CONDITIONS[:2] if plain else CONDITIONS
 
 
 def _one(
@@ -56,14 +78,25 @@ def _one(
 def _by_network(
     context: Context,
     paths: dict[str, Path],
+    pair: Pair,
     pictures: np.ndarray,
     template: str,
     codes: np.ndarray,
     groups: np.ndarray,
-) -> np.ndarray:
+) -> np.ndarray | None:
+    """Return the network's calls: trained now, or packaged; None where it is neither."""
+    if not context.network:
+        # Packaged scores are of the corpus, and of the folds of one seed.
+        if context.store.dataset() is not None or context.seed != SEED:
+            return None
+        packaged = read_scores()
+        if not packaged.has(pair.name, template):
+            return None
+        return packaged.of(pair.name, template, pictures.tolist()) > 0
     pixels = [degraded_pixels(paths[name], template) for name in pictures.tolist()]
-    epochs = QUICK_EPOCHS if context.quick else EPOCHS
-    return network_calls(pixels, codes, groups, seed=context.seed, epochs=epochs)
+    steps = QUICK_STEPS if context.quick else STEPS
+    folds = folds_by_group(codes, groups, seed=context.seed)
+    return network_scores(pixels, codes, folds, seed=context.seed, steps=steps) > 0
 
 
 def _paths(context: Context) -> dict[str, Path]:
@@ -86,9 +119,7 @@ def run(context: Context) -> Result:
     paths = _paths(context)
     places, tasks, outside = [], [], []
     for pair in pairs:
-        for template in CONDITIONS[: 2 if context.quick else None]:
-            if pair.matched and not pair.lossless and template in PEER_DEGRADATIONS:
-                continue
+        for template in conditions_of(pair, quick=context.quick):
             present = [
                 p for p in PEERS if p.descriptor in known and store.has(p.descriptor, template)
             ]
@@ -114,10 +145,9 @@ def run(context: Context) -> Result:
                     for detector in context.detectors
                 }
             )
-            if context.network:
-                outside[-1][NETWORK] = _by_network(
-                    context, paths, first.picture[rows], template, codes, groups
-                )
+            called = _by_network(context, paths, pair, first.picture[rows], template, codes, groups)
+            if called is not None:
+                outside[-1][NETWORK] = called
     results = run_all(_one, tasks, context.n_jobs)
     for found, more in zip(results, outside, strict=True):
         found.update(more)
@@ -157,7 +187,7 @@ def _tables(
                 ("pair", "real", "generated", *methods),
                 tuple(rows),
                 "Balanced accuracy with 95% intervals; trained and tested under the same "
-                "condition, done to both classes alike.",
+                f"condition, done to both classes alike.{_about_network(methods, context)}",
             )
         )
     for (pair, template), (_, codes, groups, _), found in zip(places, tasks, results, strict=True):
@@ -212,7 +242,47 @@ def _tables(
             ],
         },
     )
-    return Result((*tables, paired), (plot,), findings, f"the trace is {tally}")
+    averaged = list(lossless_of([pair for pair, template in places if template == "none"]))
+    summary = _summary(averaged, intervals, methods)
+    return Result((summary, *tables, paired), (plot,), findings, f"the trace is {tally}")
+
+
+def _summary(pairs: list[Pair], intervals: dict[Any, Any], methods: list[str]) -> Table:
+    """Return each method's mean over pairs in each condition."""
+    templates = list(dict.fromkeys(template for _, template, _ in intervals))
+    rows = []
+    for method in methods:
+        means: dict[str, Any] = {}
+        for template in templates:
+            keys = [(pair.name, template, method) for pair in pairs]
+            whole = bool(keys) and all(key in intervals for key in keys)
+            means[template] = (
+                mean_interval([intervals[key] for key in keys]) if whole else "no data"
+            )
+        raw, same = means.get("none"), means.get(EQUALISED)
+        remark = ""
+        if isinstance(raw, tuple) and isinstance(same, tuple):
+            matched = all(pair.matched for pair in pairs)
+            remark = compression_verdict(raw[0], same[0], matched=matched)
+        rows.append((method, *means.values(), remark))
+    names = ", ".join(pair.name for pair in pairs)
+    return Table(
+        "Methods, mean over pairs",
+        ("method", *map(_condition, templates), "remark on equalised"),
+        tuple(rows),
+        f"Mean balanced accuracy over {names}, with 95% intervals. Equalised is {EQUALISED}.",
+    )
+
+
+def _about_network(methods: list[str], context: Context) -> str:
+    """Say where the network was trained, if it is compared with."""
+    if NETWORK not in methods:
+        return ""
+    how = "trained for this run" if context.network else read_scores().about
+    return (
+        f" {NETWORK.capitalize()}: at most 128x128 central pixels, {how}; 'no data' where it was "
+        "not trained."
+    )
 
 
 def _condition(template: str) -> str:
@@ -227,7 +297,9 @@ EXPERIMENT = Experiment(
         "classes": "real and generated of each matched pair, of equal weight",
         "features": "7x7 kernels; each peer's descriptor",
         "classifiers": "RBF SVM for the trace; for the others: "
-        + "; ".join(f"{peer.title}: {peer.classifier} ({peer.about})" for peer in PEERS),
+        + "; ".join(f"{peer.title}: {peer.classifier} ({peer.about})" for peer in PEERS)
+        + f"; {NETWORK}: the first two stages of a ResNet-18 on neighbouring-pixel differences, "
+        f"trained from scratch, {STEPS} batches a fold (after Tan et al. 2024)",
         "folds": "5, groups kept whole, the same for all methods; nothing is chosen",
         "degradations": ", ".join(CONDITIONS),
     },
@@ -235,4 +307,5 @@ EXPERIMENT = Experiment(
     scope="pairs",
     equalised=(EQUALISED,),
     descriptors=(TRACES, *(peer.descriptor for peer in PEERS)),
+    files=(PACKAGED,),
 )

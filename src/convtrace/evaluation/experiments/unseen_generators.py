@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from convtrace.detection import Table
 from convtrace.detection.held_out import folds_by_group
+from convtrace.errors import DatasetError
 from convtrace.evaluation.bundles import POOLED_EQUALISED, TRACES
 from convtrace.evaluation.experiments.base import (
     Context,
@@ -143,6 +144,10 @@ def run(context: Context) -> Result:
     held[folds_by_group(codes, table.groups, seed=context.seed)[0][1]] = True
     held &= codes == 0
     names = sorted(set(table.generators[codes == 1].tolist()) - {""})
+    if len(set(table.generators[codes == 1].tolist())) < 2 or not names:
+        raise DatasetError(
+            "it takes two generators with names, one to be left out and one to learn from"
+        )
     names = names[:5] if context.quick else names
     tests = {name: held | ((codes == 1) & (table.generators == name)) for name in names}
     raw, equalised = (_margins(one, tests, context) for one in (table, same))

@@ -15,10 +15,13 @@ from PIL import Image
 
 __all__ = ["GREY", "MARKERS", "PALETTE", "WIDTH", "grid", "legend_above", "short", "written"]
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's, without the yellow that white paper swallows."""
+PALETTE = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"),
+    *("#882255", "#888888"),
+)
+"""Okabe and Ito's, without the yellow that white paper swallows; then Tol's wine, and grey."""
 
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "p", "h", "<")
 """So that series are told apart without colour, too."""
 
 GREY = "#c4c8cc"

@@ -33,7 +33,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
         axes.plot(x, y, color=PALETTE[0], linewidth=1.4)
         axes.plot([0, 1], [0, 1], color="0.55", linestyle=":", linewidth=1)
         name = short(curve["name"])
-        axes.set_title(f"{name}\n{curve['counts']}", fontsize=7.5)
+        axes.set_title(f"{name}\n{curve['counts']}", fontsize=7)
         axes.annotate(f"AUC {area:.3f}", (0.95, 0.06), ha="right", fontsize=8)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
         axes.tick_params(labelsize=7)

@@ -40,7 +40,7 @@ def draw(data: Mapping[str, Any]) -> Figure:
             rasterized=True,
         )  # fmt: skip
         name = short(group["name"])
-        axes.set_title(f"{name} ({len(rows)})", fontsize=7.5, pad=3)
+        axes.set_title(f"{name} ({len(rows)})", fontsize=7, pad=3)
         axes.set_xlim(low[0] - margin[0], high[0] + margin[0])
         axes.set_ylim(low[1] - margin[1], high[1] + margin[1])
         axes.set_xticks([])

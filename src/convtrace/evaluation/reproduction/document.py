@@ -61,6 +61,7 @@ def story(
     missing: Sequence[MissingSet] = (),
     errors: Sequence[str] = (),
     machine: str = "",
+    matched: bool = True,
     record: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the document that sets everything side by side.
@@ -89,6 +90,8 @@ def story(
         Pictures that could not be measured.
     machine : str
         What the times were taken on.
+    matched : bool, default True
+        Whether there are pairs whose two sides have the same history.
     record : mapping, optional
         What `read_record` is to find again.
 
@@ -116,8 +119,15 @@ def story(
         "## How the pictures were made equal",
         "Every comparison is made twice: as the files are, and with both classes forced through "
         "the same crop, size and compression. Where the two differ by more than 3 points, the "
-        "table says that the raw one measures compression; of matched pairs, whose classes have "
-        "one format, size and history anyway, it says that compression hides the trace.",
+        "table says that the raw one measures compression"
+        + (
+            "; of matched pairs, whose classes have one format, size and history anyway, it says "
+            "that compression hides the trace."
+            if matched
+            else ". Nothing is known of the history of these pictures: where a protocol speaks of "
+            "matched pairs, a pair here is a generator's pictures and all photographs, and what "
+            "tells them apart may be how either was made, stored or scaled."
+        ),
     ]
     parts += [_table(one) for one in pictures]
     for one in outcomes:

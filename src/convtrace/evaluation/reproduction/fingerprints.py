@@ -26,6 +26,7 @@ _SHARED = (
     "convtrace.evaluation.bundles",
     "convtrace.evaluation.learning",
     "convtrace.evaluation.metrics",
+    "convtrace.evaluation.network_scores",
     "convtrace.evaluation.paired",
     "convtrace.evaluation.pairs",
     "convtrace.evaluation.peers",
@@ -83,7 +84,7 @@ def stripped(source: str) -> str:
 
 
 def code_digest(experiment: Experiment) -> str:
-    """Return a digest of an experiment's code, its protocol and its version.
+    """Return a digest of an experiment's code, its files, its protocol and its version.
 
     Parameters
     ----------
@@ -101,6 +102,7 @@ def code_digest(experiment: Experiment) -> str:
         dict(experiment.protocol),
         list(experiment.descriptors),
         [(name, _module_digest(name)) for name in modules],
+        [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in experiment.files],
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -11,6 +11,9 @@ from convtrace.detection import Table
 
 __all__ = ["slug", "to_csv", "to_latex"]
 
+_PAGE = 40
+"""Rows that a page holds."""
+
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -77,7 +80,7 @@ def to_csv(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    r"""Return a table as LaTeX, for the package booktabs.
+    r"""Return a table as LaTeX, for the package booktabs; a long one for longtable.
 
     Parameters
     ----------
@@ -108,18 +111,30 @@ def to_latex(table: Table) -> str:
     ]
     caption = f"{table.title}. {table.note}" if table.note else table.title
     rows = [" & ".join(map(_latex_cell, row)) + r" \\" for row in table.rows]
-    lines = [
-        r"\begin{table}",
-        rf"\caption{{{_escaped(caption)}}}",
-        rf"\begin{{tabular}}{{{''.join('r' if one else 'l' for one in numeric)}}}",
-        r"\toprule",
-        " & ".join(map(_escaped, table.columns)) + r" \\",
-        r"\midrule",
-        *rows,
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
+    alignment = "".join("r" if one else "l" for one in numeric)
+    head = [r"\toprule", " & ".join(map(_escaped, table.columns)) + r" \\", r"\midrule"]
+    if len(rows) > _PAGE:
+        # A float is no longer than a page.
+        lines = [
+            rf"\begin{{longtable}}{{{alignment}}}",
+            rf"\caption{{{_escaped(caption)}}} \\",
+            *head,
+            r"\endhead",
+            *rows,
+            r"\bottomrule",
+            r"\end{longtable}",
+        ]
+    else:
+        lines = [
+            r"\begin{table}",
+            rf"\caption{{{_escaped(caption)}}}",
+            rf"\begin{{tabular}}{{{alignment}}}",
+            *head,
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
     return "\n".join(lines) + "\n"
 
 

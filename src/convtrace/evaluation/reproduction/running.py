@@ -17,6 +17,7 @@ from convtrace.errors import ConvtraceError
 from convtrace.evaluation.experiments import EXPERIMENTS, IN_ORDER, Context, Experiment
 from convtrace.evaluation.network import require_torch
 from convtrace.evaluation.outside import OutsideDetector
+from convtrace.evaluation.pairs import pairs_in
 from convtrace.evaluation.reproduction.currency import record_of
 from convtrace.evaluation.reproduction.document import story
 from convtrace.evaluation.reproduction.files import (
@@ -52,6 +53,7 @@ def reproduce(
     seed: int = 0,
     n_jobs: int | None = None,
     cache: str | os.PathLike[str] | None = None,
+    prepare: Callable[[], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> Reproduction:
@@ -85,6 +87,8 @@ def reproduce(
         Processes; all cores by default.
     cache : path-like, optional
         Where results are kept; the user's cache folder by default.
+    prepare : callable, optional
+        Called once, when all that was asked for has been found and nothing is measured yet.
     progress : callable, optional
         Called with the numbers of experiments done and in all.
     notify : callable, optional
@@ -117,6 +121,8 @@ def reproduce(
             f"{rivals[0]} needs pictures, and the packaged tables hold none; give --data DIR"
         )
     folder = made_folder(Path(output))
+    if prepare is not None:
+        prepare()
     for one in missing:
         say(str(one))
     context = Context(store, seed, quick, n_jobs, tuple(detectors), network)
@@ -176,8 +182,8 @@ class _Run:
         started = time.monotonic()
         try:
             result = experiment.run(context)
-        except (ConvtraceError, ValueError) as error:
-            # ValueError is how scikit-learn says that there are too few pictures of a kind.
+        except ConvtraceError as error:
+            # What the user's pictures do not allow. Anything else is a defect, and is shown.
             reason = " ".join(str(error).split())
             return Outcome(experiment, None, reason, time.monotonic() - started)
         seconds = time.monotonic() - started
@@ -256,6 +262,7 @@ def _story(
         missing=missing,
         errors=errors,
         machine=f"{context.n_jobs or default_workers()} cores",
+        matched=any(p.matched for p in pairs_in(facts.labels, facts.generators, facts.subsets)),
         **options,  # type: ignore[arg-type]
     )
 
