@@ -16,10 +16,13 @@ import pytest
 from PIL import Image
 
 
-def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: object, cwd: Path | None = None, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "convtrace", *map(str, arguments)]
+    env = os.environ | (environment or {})
     return subprocess.run(
-        command, capture_output=True, text=True, cwd=cwd, timeout=300, check=False
+        command, capture_output=True, text=True, cwd=cwd, timeout=300, check=False, env=env
     )
 
 
@@ -97,6 +100,7 @@ def test_fifo_is_refused_at_once(tmp_path):
         ("train",),
         ("extract", "x.jpg", "-o", "out.parquet", "--kernel-size", "4"),
         ("extract", "x.jpg", "-o", "out.parquet", "--engine", "nonsense"),
+        ("extract", "x.jpg", "-o", "out.parquet", "--device", "tpu"),
         ("evaluate", "/no/such/folder", "--model", "bundled", "-o", "out"),
         ("models", "verify", "/no/such.convtrace"),
         ("explain", "x.jpg", "-o", "report.docx"),
@@ -180,6 +184,31 @@ def test_extract_takes_several_sizes_and_resumes(folder, tmp_path):
     assert other.returncode == 2
     assert "traces.parquet" in other.stderr
     assert pq.read_table(out).num_rows == 5
+
+
+def test_extract_says_in_one_line_that_there_is_no_cuda(folder, tmp_path):
+    # None is to be seen, whatever the machine has; without PyTorch that is what is said.
+    done = run(
+        "extract", folder, "-o", tmp_path / "t.parquet", "--device", "cuda",
+        environment={"CUDA_VISIBLE_DEVICES": ""},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "no CUDA device" in done.stderr or "convtrace[gpu]" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_extract_auto_is_the_cpu_where_there_is_no_cuda(folder, tmp_path):
+    tables = []
+    for device in ("auto", "cpu"):
+        out = tmp_path / f"{device}.parquet"
+        done = run(
+            "extract", folder / "a.jpg", "-o", out, "-k", "3", "--device", device,
+            environment={"CUDA_VISIBLE_DEVICES": ""},
+        )  # fmt: skip
+        assert done.returncode == 0
+        tables.append(pq.read_table(out).to_pylist())
+    assert tables[0] == tables[1]
 
 
 def test_demo_judges_every_example():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -65,6 +67,20 @@ def test_pictures_of_many_sizes(monkeypatch):
     for picture, trace in zip(pictures, found, strict=True):
         expected = traces.extract(picture, kernel_size=3)
         np.testing.assert_allclose(trace.kernels, expected.kernels, atol=1e-5)
+
+
+def test_memory_that_pytorch_keeps_counts_as_free():
+    def planes(free, reserved, allocated):
+        cuda = SimpleNamespace(
+            mem_get_info=lambda: (free, 1 << 40),
+            memory_reserved=lambda: reserved,
+            memory_allocated=lambda: allocated,
+        )
+        return gpu._planes_at_once(SimpleNamespace(cuda=cuda), "cuda", (10**6, 256, 256), 7)
+
+    assert planes(1 << 33, 0, 0) == planes(1 << 30, (1 << 33) - (1 << 30), 0) > 1000
+    assert planes(1 << 33, 1 << 32, 1 << 32) == planes(1 << 33, 0, 0)
+    assert planes(0, 0, 0) == 1
 
 
 def test_wrong_use_is_told():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from convtrace.batch import engines
 from convtrace.batch.engines import Engine, LocalEngine, ThreadEngine
 from convtrace.batch.extraction import TIME_LIMIT, ExtractionSummary, extract_many
+from convtrace.batch.fitting import solver_device
 from convtrace.batch.inputs import Input, find_inputs
 from convtrace.batch.output import OutputError, check_output_file, replacing, storable
 from convtrace.batch.scanning import judged, scan_many
@@ -36,5 +37,6 @@ __all__ = [
     "judged",
     "replacing",
     "scan_many",
+    "solver_device",
     "storable",
 ]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from convtrace import traces
+import numpy as np
+
 from convtrace.batch import engines
+from convtrace.batch.fitting import Decoded, failure, fit_decoded, measure, solver_device
 from convtrace.batch.inputs import FileInput, Input, Stamp, streamed
 from convtrace.batch.output import storable
 from convtrace.batch.parts import State
-from convtrace.batch.schema import ExtractionOptions, columns_of
+from convtrace.batch.schema import ExtractionOptions
 from convtrace.batch.tables import Table, shown
 from convtrace.descriptors import centre_crop
 from convtrace.detection import Detector
@@ -25,6 +27,7 @@ from convtrace.image import Picture
 __all__ = ["TIME_LIMIT", "ExtractionSummary", "extract_many"]
 
 Progress = Callable[[int, int], None]
+_Result = dict[str, Any] | Decoded | None
 
 TIME_LIMIT = 600.0
 """Default seconds after which a picture is given up; 200 megapixels take half of that."""
@@ -77,6 +80,7 @@ def extract_many(
     detector: Detector | None = None,
     workers: int | None = None,
     engine: str | engines.Engine = "local",
+    device: str = "cpu",
     time_limit: float | None = TIME_LIMIT,
     resume: bool = True,
     checksum: bool = False,
@@ -104,8 +108,13 @@ def extract_many(
         Pictures at once; by default one for each core.
     engine : str or Engine, default "local"
         One of `convtrace.batch.engines.names`, or an engine.
+    device : {"cpu", "cuda", "auto"}, default "cpu"
+        Where the kernels are fitted: in the workers, or for many pictures together on a GPU
+        of this machine; "auto" takes a GPU where PyTorch (extra ``gpu``) finds one. Decoding
+        and verdicts stay with the workers. See the notes for what differs.
     time_limit : float, optional
-        Seconds after which a picture is given up, by default 600; None for no limit.
+        Seconds after which a picture is given up, by default 600; None for no limit. It does
+        not count the time of a fit on a GPU, which its number of passes bounds.
     resume : bool, default True
         Whether to measure only what is missing: pictures that are not in the table, have
         changed in size or time of modification since, or could not be measured then. Rows
@@ -134,12 +143,19 @@ def extract_many(
     Ctrl-C everything measured is in the parts, and after any other end all but the last
     part. The numbers of a row do not depend on workers, interruptions or other pictures;
     the order of the rows may.
+
+    A GPU's kernels are within 1e-4 of the CPU's but where the likelihood has many maxima, as on
+    flat pictures, and passes differ; the table does not tell which row is whose. What is
+    decoded there and waits for its fit, at most a gigabyte of pixels or half a minute and two
+    such parts at work, is measured again after any interruption. The engine "threads" lets 64
+    pictures a worker wait.
     """
     model = None if detector is None else detector.card_.sha256
     options = ExtractionOptions(tuple(kernel_sizes), channels, crop, model)
     if time_limit is not None and not time_limit > 0:
         raise ConvtraceError(f"time_limit={time_limit}: give seconds, or None for no limit")
     run = engines.create(engine) if isinstance(engine, str) else engine
+    place = solver_device(device)
     unique: dict[str, Input] = {}
     for one in inputs:
         record = FileInput(os.fspath(one)) if isinstance(one, str | os.PathLike) else one
@@ -159,8 +175,8 @@ def extract_many(
         progress(kept, total)
     # With fewer pictures than workers, those left over share the channels.
     spare = (engines.default_workers() if workers is None else workers) // max(1, len(tasks))
-    measure: Callable[[_Task], dict[str, Any] | None] = partial(
-        _row, options=options, detector=detector, threads=max(1, spare)
+    work: Callable[[_Task], _Result] = partial(
+        _row, options=options, detector=detector, threads=max(1, spare), apart=place is not None
     )
     failures: list[str] = []
     anew: set[str] = set()
@@ -170,7 +186,7 @@ def extract_many(
         # Closed before the writer, so that Ctrl-C stops the work before the rest is written.
         closing(
             run.map(
-                measure,
+                work,
                 _streamed(tasks),
                 workers=workers,
                 time_limit=time_limit,
@@ -178,8 +194,9 @@ def extract_many(
                 ordered=False,
             )
         ) as results,
+        closing(_fitted(results, options, place)) as rows_found,
     ):
-        for row in results:
+        for row in rows_found:
             if row is None:
                 kept += 1
             else:
@@ -197,6 +214,20 @@ def extract_many(
     return ExtractionSummary(
         shown(out), measured, kept, failed, tuple(failures), tuple(table.notes)
     )
+
+
+def _fitted(
+    results: Iterator[_Result],
+    options: ExtractionOptions,
+    place: str | None,
+) -> Generator[dict[str, Any] | None, None, None]:
+    """Fit on a device what the workers did not fit."""
+    if place is not None:
+        yield from fit_decoded(results, options, place)
+        return
+    for row in results:
+        assert not isinstance(row, Decoded)  # noqa: S101, workers fit where there is no device
+        yield row
 
 
 def _is_done(one: Input, rows: dict[str, State]) -> bool:
@@ -231,31 +262,41 @@ def _stamped(one: Input, stamp: Stamp) -> dict[str, Any]:
     }
 
 
-def _lost(task: _Task, reason: str) -> dict[str, Any] | None:
+def _lost(task: _Task, reason: str) -> _Result:
     """Return the row of a picture that was given up."""
     error = storable(f"{task.input.name}: {reason}")
     return _stamped(task.input, task.input.stamp()) | {"error": error}
 
 
 def _row(
-    task: _Task, *, options: ExtractionOptions, detector: Detector | None, threads: int
-) -> dict[str, Any] | None:
-    """Measure one picture; what goes wrong is in the row. None where it is as it was."""
+    task: _Task,
+    *,
+    options: ExtractionOptions,
+    detector: Detector | None,
+    threads: int,
+    apart: bool,
+) -> _Result:
+    """Measure one picture; what goes wrong is in the row. None where it is as it was.
+
+    Where the fits are taken apart, it is returned decoded, unless it is too small for a kernel.
+    """
     one = task.input
     # Looked at before it is read: a file that changes meanwhile is measured again next time.
     row = _stamped(one, one.stamp())
+    decoded: Decoded | None = None
     try:
         picture = one.picture()
         if task.known is not None and picture.sha256 == task.known:
             return None
         row |= _facts(picture)
+        pixels = centre_crop(picture.pixels, options.crop)
         # A picture, not an array: a very dark crop of floats would look like the 0..1 scale.
-        measured = replace(picture, pixels=centre_crop(picture.pixels, options.crop))
-        for size in options.kernel_sizes:
-            trace = traces.extract(
-                measured, kernel_size=size, channels=options.channels, threads=threads
-            )
-            row |= columns_of(trace)
+        measured = replace(picture, pixels=pixels)
+        if apart and min(pixels.shape[:2]) >= max(options.kernel_sizes):
+            # A copy of a crop, so that it does not hold all of its picture.
+            decoded = Decoded(row, replace(picture, pixels=np.ascontiguousarray(pixels)))
+        else:
+            measure(row, measured, options, threads)
         if detector is not None:
             verdict = detector.verdict(picture)
             row |= {
@@ -264,14 +305,12 @@ def _row(
                 "generator": verdict.generator,
                 "reasons": list(verdict.reasons),
             }
+        row["error"] = None
     except ImageError as error:
-        return row | {"error": storable(str(error))}
-    except TraceError as error:
-        return row | {"error": storable(f"{one.name}: {error}")}
-    except MemoryError:
-        reason = "not enough memory to measure it; use fewer workers"
-        return row | {"error": storable(f"{one.name}: {reason}")}
-    return row | {"error": None}
+        row["error"] = storable(str(error))
+    except (TraceError, MemoryError) as error:
+        row["error"] = failure(one.name, error)
+    return row if decoded is None else decoded
 
 
 def _facts(picture: Picture) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import typer
 from convtrace.cli.arguments import (
     Address,
     Channels,
+    Device,
     Engine,
     FrameStep,
     KernelSizes,
@@ -60,6 +61,7 @@ def extract(
     ] = None,
     engine: Engine = "local",
     address: Address = None,
+    device: Device = "cpu",
     workers: Workers = None,
     time_limit: TimeLimit = 600.0,
     frame_step: FrameStep = None,
@@ -88,14 +90,18 @@ def extract(
 
     convtrace extract archive/ -o parts --channels g --crop 512
 
+    convtrace extract photos/ -o traces.parquet --device auto
+
     convtrace extract s3://bucket/shards -o s3://bucket/traces --engine ray --address auto
 
     Exit codes: 0 done; 2 wrong usage; 3 some pictures could not be read, the rest is done.
     """
     sizes = parse_kernel_sizes(kernel_size, default=(3, 5, 7))
-    from convtrace.batch import engines, extract_many
+    from convtrace.batch import engines, extract_many, solver_device
 
     runner = engines.create(engine, address=address)
+    # Told before anything is compiled or listed.
+    solver_device(device)
     found = find(paths, frame_step)
     detector = None if model is None else load_detector(model)
     compile_if_needed()
@@ -117,6 +123,7 @@ def extract(
                 detector=detector,
                 workers=workers,
                 engine=runner,
+                device=device,
                 time_limit=time_limit,
                 resume=resume,
                 checksum=checksum,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,10 @@ from convtrace.errors import TraceError
 from convtrace.image import Picture, read
 from convtrace.traces.solver import MAX_PASSES, TOLERANCE, Trace, fit
 
-__all__ = ["extract", "planes"]
+__all__ = ["FIELDS", "extract", "planes", "repeat"]
+
+FIELDS = tuple(field.name for field in fields(Trace))
+"""What a trace has of each channel."""
 
 # Luma of ITU-R BT.601, the Y of JPEG.
 _LUMA = (0.299, 0.587, 0.114)
@@ -114,23 +118,22 @@ def extract(
     options = {"tolerance": tolerance, "max_passes": max_passes, "threads": threads}
     if pixels.ndim == 2 and len(chosen) > 1:
         single = fit(chosen[:1], kernel_size, **options)  # type: ignore[arg-type]
-        return _repeat(single, len(chosen))
+        return repeat(single, len(chosen))
     return fit(chosen, kernel_size, **options)  # type: ignore[arg-type]
 
 
-def _repeat(trace: Trace, times: int) -> Trace:
-    """Let the trace of one channel stand for several."""
-    return Trace(
-        *(
-            np.repeat(getattr(trace, name), times, axis=0)
-            for name in (
-                "kernels",
-                "sigma",
-                "weight",
-                "log_likelihood",
-                "iterations",
-                "converged",
-                "regularized",
-            )
-        )
-    )
+def repeat(trace: Trace, times: int) -> Trace:
+    """Let the trace of one channel stand for several.
+
+    Parameters
+    ----------
+    trace : Trace
+        Of one channel.
+    times : int
+        How many.
+
+    Returns
+    -------
+    Trace
+    """
+    return Trace(*(np.repeat(getattr(trace, name), times, axis=0) for name in FIELDS))

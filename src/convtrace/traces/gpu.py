@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from convtrace.errors import TraceError
 from convtrace.traces._ascent import maximise
 from convtrace.traces._batch import Batch
+from convtrace.traces.extraction import FIELDS, repeat
 from convtrace.traces.extraction import planes as planes_of
 from convtrace.traces.model import check_kernel_size
 from convtrace.traces.solver import MAX_PASSES, TOLERANCE, Trace
@@ -108,6 +109,8 @@ def fit_batch(
     TraceError
         If PyTorch is missing, the planes are not of one size, are smaller than the kernel
         or hold a value that is not finite, or an option is out of range.
+    MemoryError
+        If the device has not enough memory for a plane.
 
     Examples
     --------
@@ -132,9 +135,12 @@ def fit_batch(
     parts = [stack[begin : begin + each] for begin in range(0, len(stack), each)]
 
     def fitted(part: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-        with _stream(torch, place):
-            pixels = _upload(torch, part, place)
-            return maximise(Batch.over(torch, pixels, size), tolerance, max_passes)
+        try:
+            with _stream(torch, place):
+                pixels = _upload(torch, part, place)
+                return maximise(Batch.over(torch, pixels, size), tolerance, max_passes)
+        except torch.cuda.OutOfMemoryError as error:
+            raise MemoryError(f"{place}: not enough memory for the fits") from error
 
     workers = min(_WORKERS[place], len(parts))
     if workers == 1:
@@ -151,6 +157,9 @@ def _planes_at_once(torch: Any, place: str, shape: tuple[int, ...], size: int) -
     most = _PLANES[place]
     if place == "cuda":
         free, _ = torch.cuda.mem_get_info()
+        # What earlier batches left with PyTorch, which gives it up where it is short of memory;
+        # uncounted, a long run of many sizes would end with batches of single planes.
+        free += torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
         # Grey levels as they came and as float32 in wider rows, and what a fit keeps.
         bytes_each = height * (width + 127) * 5 + 8 * _MATRICES * size**4
         most = min(most, int(_SHARE * free) // (bytes_each * _WORKERS[place]))
@@ -226,19 +235,21 @@ def extract_batch(
         sizes.setdefault(image.shape[:2], []).append(index)
     traces: list[Trace | None] = [None] * len(images)
     for indices in sizes.values():
-        parts = [planes_of(images[index], channels) for index in indices]
+        parts, times = [], []
+        for index in indices:
+            part = planes_of(images[index], channels)
+            # A picture of one channel is fitted once and stands for each of its three.
+            often = len(part) if images[index].ndim == 2 else 1
+            parts.append(part[: len(part) // often])
+            times.append(often)
         together = fit_batch(
             np.stack([plane for part in parts for plane in part]), kernel_size,
             tolerance=tolerance, max_passes=max_passes, device=device,
         )  # fmt: skip
         begin = 0
-        for index, part in zip(indices, parts, strict=True):
+        for index, part, often in zip(indices, parts, times, strict=True):
             rows = slice(begin, begin + len(part))
-            traces[index] = Trace(*(getattr(together, name)[rows] for name in _FIELDS))
+            found = Trace(*(getattr(together, name)[rows] for name in FIELDS))
+            traces[index] = repeat(found, often)
             begin += len(part)
     return [trace for trace in traces if trace is not None]
-
-
-_FIELDS = (
-    "kernels", "sigma", "weight", "log_likelihood", "iterations", "converged", "regularized",
-)  # fmt: skip
