@@ -41,7 +41,7 @@ def test_larger_kernels_tell_more(store):
 
 
 def test_data_sets_have_one_choice_by_the_mean_over_all():
-    one, other = np.array([[0.9, 0.9], [0.8, 0.8]]), np.array([[0.5, 0.5], [0.7, 0.7]])
+    one, other = np.array([[0.9, 0.9], [0.8, 0.8]]), np.array([[0.1, 0.1], [0.7, 0.7]])
     # Alone, the first would choose candidate 0; the other has more to gain. It has one fold.
     assert joint_choice([Comparison((), (one, one)), Comparison((), (other,))]) == [1, 0]
 

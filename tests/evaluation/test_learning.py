@@ -11,6 +11,7 @@ from convtrace.evaluation.learning import (
     balanced_accuracy,
     best,
     compare,
+    first_of_equals,
     fit_and_score,
     nested,
     score_chosen,
@@ -73,6 +74,19 @@ def test_a_single_candidate_is_not_compared():
     features, codes, groups = _data(signal=2.0)
     found = compare(CANDIDATES[:1], features, codes, groups)
     assert all((merits == 0).all() for merits in found.merits)
+
+
+@pytest.mark.parametrize(
+    ("merits", "first"),
+    [
+        ([[0.70, 0.90, 0.80], [0.72, 0.88, 0.83]], 0),
+        # Always a little better, however hard the fold.
+        ([[0.70, 0.80, 0.90], [0.72, 0.82, 0.921]], 1),
+        ([[0.7], [0.8]], 1),
+    ],
+)
+def test_differences_within_one_standard_error_choose_nothing(merits, first):
+    assert first_of_equals(np.array(merits)) == first
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def magnitude(plane, filter_, axis, limit):  # type: ignore[no-untyped-def]
     """
     height, width = _extent(plane.shape, filter_, axis)
     row = np.empty(width, dtype=np.float32)
-    total = 0.0
+    total = np.float64(0.0)
     for y in range(height):
         _residual_row(plane, y, filter_, axis, row)
         # A row of at most 2^16 pixels of at most `limit`: sums in single precision are as good as
@@ -120,7 +120,7 @@ def magnitude(plane, filter_, axis, limit):  # type: ignore[no-untyped-def]
         part = np.float32(0.0)
         for x in range(width):
             part += min(abs(row[x]), limit)
-        total += part
+        total += np.float64(part)
     return total / (height * width)
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "balanced_accuracy",
     "best",
     "compare",
+    "first_of_equals",
     "fit_and_score",
     "held_out",
     "margins",
@@ -406,6 +407,38 @@ def best(merits: NDArray[np.float64]) -> int:
     1
     """
     return int(np.argmax(merits.mean(axis=1)))
+
+
+def first_of_equals(merits: NDArray[np.float64]) -> int:
+    """Choose the first candidate that is within one standard error of the best.
+
+    Differences below the noise of the inner folds choose nothing, so that the order in which
+    the candidates were declared decides. The error is that of the difference in the same folds:
+    how hard a fold is says nothing of either.
+
+    Parameters
+    ----------
+    merits : ndarray of shape (candidates, folds), float64
+        How well each did in each inner fold.
+
+    Returns
+    -------
+    int
+
+    References
+    ----------
+    L. Breiman, J. Friedman, R. Olshen, C. Stone, "Classification and Regression Trees", 1984,
+    section 3.4.3.
+
+    Examples
+    --------
+    >>> first_of_equals(np.array([[0.85, 0.86], [0.8, 1.0], [0.1, 0.1]]))
+    0
+    """
+    behind = merits[best(merits)] - merits
+    folds = merits.shape[1]
+    errors = behind.std(axis=1, ddof=1) / np.sqrt(folds) if folds > 1 else np.zeros(len(merits))
+    return int(np.flatnonzero(behind.mean(axis=1) <= errors)[0])
 
 
 def _check_enough(codes: NDArray[np.intp]) -> None:

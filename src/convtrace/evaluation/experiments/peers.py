@@ -206,7 +206,10 @@ def _tables(
     paired = Table(
         "Is the trace better? Paired tests",
         ("pair", "condition", "other method", "difference", "p", "p (Holm)", "the trace is"),
-        tuple((*test, p, v) for test, p, v in zip(tests, adjusted, verdicts, strict=True)),
+        tuple(
+            (*test[:-1], _small(test[-1]), _small(p), v)
+            for test, p, v in zip(tests, adjusted, verdicts, strict=True)
+        ),
         "Balanced accuracy of the trace less the other's, 95% interval by bootstrap over groups; "
         "p of McNemar's exact test, and adjusted for all rows by Holm. 'Better' and 'worse' only "
         "where interval and adjusted p agree.",
@@ -272,6 +275,11 @@ def _summary(pairs: list[Pair], intervals: dict[Any, Any], methods: list[str]) -
         tuple(rows),
         f"Mean balanced accuracy over {names}, with 95% intervals. Equalised is {EQUALISED}.",
     )
+
+
+def _small(p_value: float) -> float | str:
+    """Return a p-value that three decimals would show as none with its first digits."""
+    return p_value if p_value >= 0.0005 else f"{p_value:.1e}"
 
 
 def _about_network(methods: list[str], context: Context) -> str:
