@@ -11,6 +11,7 @@ It needs the packaged tables, no picture; about ten minutes on two cores.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -18,21 +19,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Memory, Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
+from convtrace.descriptors.cache import default_cache_folder
 from convtrace.detection import Card, Table, bundled_path, classifiers, read_card
 from convtrace.detection.domains import domain_folds
 from convtrace.detection.held_out import class_scores, fit_model
 from convtrace.detection.labels import balanced_weights
 from convtrace.evaluation import BUNDLED
-from convtrace.evaluation.bundled_table import bundled_table, domains_of, simulated_table
+from convtrace.evaluation.bundled_table import (
+    BUNDLED_TABLES,
+    SIMULATED,
+    bundled_table,
+    domains_of,
+    simulated_table,
+)
 
 REPORTED = ("none", "jpeg-90", "jpeg-75", "jpeg-50", "rescale-0.75..1.25")
 # Classifiers that the bundled detector does without.
 OTHERS = ("lda", "multilayer-perceptron")
+# What was found lies here, so that a report of another detector takes a moment.
+KEPT = Memory(default_cache_folder() / "detector-report", verbose=0)
 # What the names of the columns begin with.
 PARTS = {"traces": "ct", "co-occurrences": "co_", "radial spectrum": "radial"}
 
@@ -124,7 +134,13 @@ def _fitted(names: Sequence[str], columns: NDArray[np.bool_], simulate: bool, fo
     ]
 
 
-def _over_domains(names: Sequence[str], columns: NDArray[np.bool_], simulate: bool) -> Scores:
+@KEPT.cache
+def _over_domains(
+    names: Sequence[str],
+    columns: NDArray[np.bool_],
+    simulate: bool,
+    of: tuple[str, ...],  # noqa: ARG001, the key
+) -> Scores:
     """Return the mean AUC over domains: one row for each classifier, the last for their mean."""
     count = len(set(domains_of(bundled_table().subsets).tolist()))
     found = Parallel(n_jobs=-1)(
@@ -132,6 +148,12 @@ def _over_domains(names: Sequence[str], columns: NDArray[np.bool_], simulate: bo
     )
     mean: Scores = np.mean(found, axis=0)
     return mean
+
+
+def _tables() -> tuple[str, ...]:
+    """Return the digests of the packaged tables."""
+    paths = [BUNDLED_TABLES[name].path for name in ("traces", "residuals")]
+    return tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in (*paths, SIMULATED))
 
 
 def of_parts() -> Table:
@@ -146,7 +168,7 @@ def of_parts() -> Table:
             raise SystemExit(f"no column of {', '.join(chosen)}")
         label = "all" if len(chosen) > 1 else chosen[0]
         for simulate, ending in ((False, ""), (True, ", simulated")):
-            found = _over_domains(("ranked-lda",), columns, simulate)[0].tolist()
+            found = _over_domains(("ranked-lda",), columns, simulate, _tables())[0].tolist()
             rows.append((label + ending, int(columns.sum()), *found))
             print(rows[-1], file=sys.stderr, flush=True)
     return Table("", ("trained on", "numbers", *REPORTED), tuple(rows), "")
@@ -155,9 +177,9 @@ def of_parts() -> Table:
 def of_classifiers() -> Table:
     """Measure classifiers of all numbers."""
     every = np.ones(len(bundled_table().names), dtype=bool)
-    found = {name: _over_domains((name,), every, True)[0] for name in OTHERS}
+    found = {name: _over_domains((name,), every, True, _tables())[0] for name in OTHERS}
     both = BUNDLED.classifier.split("+")
-    means = _over_domains(both, every, True)
+    means = _over_domains(tuple(both), every, True, _tables())
     found |= dict(zip((*both, f"mean of {' and '.join(both)}"), means, strict=True))
     rows = tuple((name, *row.tolist()) for name, row in found.items())
     return Table("", ("classifier", *REPORTED), rows, "")

@@ -31,7 +31,7 @@ from convtrace.detection.held_out import (
     folds_by_group,
     held_out_scores,
 )
-from convtrace.detection.labels import CLASSES, balanced_weights, is_generated
+from convtrace.detection.labels import CLASSES, balanced_weights, even_classes, is_generated
 from convtrace.detection.ranks import ranked_first
 from convtrace.detection.reasons import (
     about_compression,
@@ -503,8 +503,10 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             rows = chosen & (conditions == condition)
             fewest = min((generated & rows).sum(), (~generated & rows).sum())
             if fewest >= _LEAST_ROWS_OF_A_CONDITION:
-                even = balanced_weights(generated[rows], balance=self._class_balance())
-                single[condition] = made(rows, weights[rows] * even)
+                # A condition holds more of one class than the whole does.
+                even = self.balance != "none"
+                own = even_classes(generated[rows], weights[rows]) if even else weights[rows]
+                single[condition] = made(rows, own)
         return made(chosen, weights[chosen]), single
 
     def _rates(self) -> dict[str, float]:
@@ -514,10 +516,6 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             "unseen_false_positive_rate": self.unseen_false_positive_rate,
             "unseen_miss_rate": self.unseen_miss_rate,
         }
-
-    def _class_balance(self) -> str:
-        """Return how to even out a condition that holds more of one class than the whole."""
-        return "none" if self.balance == "none" else "class"
 
     def _fit_attribution(
         self,

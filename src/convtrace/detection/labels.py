@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from convtrace.errors import ConvtraceError
 
-__all__ = ["BALANCES", "CLASSES", "balanced_weights", "is_generated"]
+__all__ = ["BALANCES", "CLASSES", "balanced_weights", "even_classes", "is_generated"]
 
 CLASSES = ("real", "generated")
 """The order of the columns of probabilities."""
@@ -106,3 +106,29 @@ def balanced_weights(
     for rows in (generated, ~generated):
         weights[rows] *= len(generated) / 2 / max(weights[rows].sum(), 1e-300)
     return weights
+
+
+def even_classes(generated: NDArray[np.bool_], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale the weights of each class so that both classes weigh the same together.
+
+    Parameters
+    ----------
+    generated : numpy.ndarray of bool, shape (n,)
+        The truth; rows of both classes have weight.
+    weights : numpy.ndarray of float64, shape (n,)
+        Row weights, not negative. What rows of a class weigh beside each other stays.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (n,)
+        Of the same sum.
+
+    Examples
+    --------
+    >>> even_classes(np.array([False, True, True]), np.array([1.0, 3.0, 4.0])).tolist()
+    [4.0, 1.7142857142857142, 2.2857142857142856]
+    """
+    half = float(weights.sum()) / 2
+    scales = [half / float(weights[generated == value].sum()) for value in (False, True)]
+    scaled: NDArray[np.float64] = weights * np.where(generated, scales[1], scales[0])
+    return scaled
