@@ -90,10 +90,10 @@ LIMITS = """
 Ranks instead of the numbers themselves are what helps most in JPEG: compression moves and stretches
 the distribution of every co-occurrence, and a value beyond those of training counts as the largest
 seen, no more. A perceptron of forty epochs, which an earlier bundled detector had, knew its domains
-better and others worse, so it is stopped after eight. Tried and left out, since they changed nothing or harmed: classifiers
-for single compressions, weights that even out the domains, random Fourier features of a Gaussian
-kernel beside the two, and gradient boosting. A network of residual blocks on pixels is compared in
-[reproduction.md](reproduction.md).
+better and others worse, so it is stopped after eight. Tried and left out, since they changed
+nothing or harmed: classifiers for single compressions, weights that even out the domains, random
+Fourier features of a Gaussian kernel beside the two, and gradient boosting. A network of residual
+blocks on pixels is compared in [reproduction.md](reproduction.md).
 
 What limits it: of a domain left out, the photographs differ from those of training as much as the
 images do. The worst are the compressed video frames (FaceForensics++, of which only the face is
