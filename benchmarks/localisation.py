@@ -12,6 +12,9 @@ all pixels of all pictures and, since a picture's own level matters less to an e
 over pictures; IoU is that of the pixels above the best threshold of each picture (an upper bound),
 and of those in windows called generated.
 
+A map that is the lower inside the part has an AUC under 0.5: what is pasted may be explained by the
+kernel of the whole worse than the rest. The control says how much of that any foreign part does.
+
 The bundled detector was trained on pieces of these pictures, so that this flatters it; what it
 measures is the map.
 """
@@ -157,7 +160,6 @@ def measured(
                     truths.append(truth)
                     labels.append(overlap(called(windows, SIDE), truth))
                 for name, scores in maps.items():
-                    # Either sign: a part may be better or worse explained by the kernel.
                     sides = [(s[::EVERY, ::EVERY], t[::EVERY, ::EVERY])
                              for s, t in zip(scores, truths, strict=True)]  # fmt: skip
                     single = [roc_auc_score(t.ravel(), s.ravel()) for s, t in sides]
@@ -178,7 +180,7 @@ def main() -> None:
     """Measure, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, default=ROOT.parent / "shared" / "corpus")
-    parser.add_argument("--pictures", type=int, default=24, help="of each kind")
+    parser.add_argument("--pictures", type=int, default=12, help="of each kind")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
