@@ -32,6 +32,7 @@ from convtrace.detection.held_out import (
     folds_by_group,
     held_out_scores,
 )
+from convtrace.detection.ranks import ranked_first
 from convtrace.errors import ConvtraceError
 
 __all__ = ["Attribution", "Likeness", "fit_attribution"]
@@ -98,6 +99,10 @@ class Attribution:
         if self.centres.shape != square or self.precision.shape != square or not self.reach > 0:
             raise ConvtraceError("the distances of an attribution do not fit its generators")
 
+    def _scores(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        model, ready = ranked_first(self.model, X)
+        return class_scores(model, ready)
+
     def probabilities(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return how likely each generator is, given that one of them made the image.
 
@@ -111,7 +116,7 @@ class Attribution:
         numpy.ndarray of shape (n, K), float64
             Rows sum to 1.
         """
-        return _probabilities(class_scores(self.model, X), self.temperature)
+        return _probabilities(self._scores(X), self.temperature)
 
     def likeness(self, X: NDArray[np.float64]) -> list[Likeness]:
         """Say which generators images are like, and name one where that is safe.
@@ -125,7 +130,7 @@ class Attribution:
         -------
         list of Likeness
         """
-        scores = class_scores(self.model, X)
+        scores = self._scores(X)
         probabilities = _probabilities(scores, self.temperature)
         distances = _squared_distances(scores, self.centres, self.precision)
         found = []
