@@ -6,7 +6,7 @@ Spliced pictures are made from pieces of the corpus: a square of a generated ima
 wide, is pasted into a photograph of at least 512x512 pixels, on the grid of JPEG's blocks and as
 it is; the photographs were published as JPEG and the images as PNG, so both are stored again in
 one format: PNG, then JPEG of quality 95 and 75. Beside each is the control: the square comes from
-another photograph. Every second pixel is scored by the bilinear interpolation of the windows'
+another photograph. Every fourth pixel is scored by the bilinear interpolation of the windows'
 log-odds, and by the mean responsibility of the fit (smoothed over 33 pixels). Pixel AUC is over
 all pixels of all pictures and, since a picture's own level matters less to an examiner, the mean
 over pictures; IoU is that of the pixels above the best threshold of each picture (an upper bound),

@@ -114,14 +114,14 @@ def even_classes(generated: NDArray[np.bool_], weights: NDArray[np.float64]) -> 
     Parameters
     ----------
     generated : numpy.ndarray of bool, shape (n,)
-        The truth; rows of both classes have weight.
+        The truth.
     weights : numpy.ndarray of float64, shape (n,)
         Row weights, not negative. What rows of a class weigh beside each other stays.
 
     Returns
     -------
     numpy.ndarray of float64, shape (n,)
-        Of the same sum.
+        Of the same sum, where rows of both classes have weight.
 
     Examples
     --------
@@ -129,6 +129,7 @@ def even_classes(generated: NDArray[np.bool_], weights: NDArray[np.float64]) -> 
     [4.0, 1.7142857142857142, 2.2857142857142856]
     """
     half = float(weights.sum()) / 2
-    scales = [half / float(weights[generated == value].sum()) for value in (False, True)]
+    sums = [float(weights[generated == value].sum()) for value in (False, True)]
+    scales = [half / max(total, 1e-300) for total in sums]
     scaled: NDArray[np.float64] = weights * np.where(generated, scales[1], scales[0])
     return scaled
