@@ -184,8 +184,10 @@ def passed(net: Any, levels: int, photograph: NDArray[np.uint8]) -> NDArray[np.u
     return np.ascontiguousarray(rounded.transpose(1, 2, 0))
 
 
-def make_pictures(corpus: Path, out: Path, *, networks: int, steps: int, seed: int) -> None:
-    """Train the autoencoders and write one picture for each photograph."""
+def make_pictures(
+    corpus: Path, out: Path, *, networks: int, each: int, steps: int, seed: int
+) -> None:
+    """Train the autoencoders and write `each` pictures for each photograph."""
     import torch
 
     torch.set_num_threads(1)
@@ -210,10 +212,11 @@ def make_pictures(corpus: Path, out: Path, *, networks: int, steps: int, seed: i
     out.mkdir(parents=True, exist_ok=True)
     records = []
     for row, photograph in zip(rows, photographs, strict=True):
-        plan, net = made[int(rng.integers(networks))]
-        name = f"{row:05d}.png"
-        Image.fromarray(passed(net, plan.levels, photograph)).save(out / name)
-        records.append((name, "fake", plan.up_sampling, table.subset[row], table.groups[row]))
+        for place, drawn in enumerate(rng.choice(networks, each, replace=False).tolist()):
+            plan, net = made[drawn]
+            name = f"{row:05d}-{place}.png"
+            Image.fromarray(passed(net, plan.levels, photograph)).save(out / name)
+            records.append((name, "fake", plan.up_sampling, table.subset[row], table.groups[row]))
     with (out / "manifest.tsv").open("w", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(("path", "label", "generator", "set", "group"))
@@ -249,6 +252,7 @@ def main() -> int:
     pictures.add_argument("--corpus", type=Path, default=ROOT.parent / "shared" / "corpus")
     pictures.add_argument("-o", "--output", type=Path, required=True)
     pictures.add_argument("--networks", type=int, default=18)
+    pictures.add_argument("--each", type=int, default=1, help="networks a photograph goes through")
     pictures.add_argument("--steps", type=int, default=250, help="of training, on average")
     pictures.add_argument("--seed", type=int, default=1)
     measured = steps.add_parser("measure")
@@ -260,6 +264,7 @@ def main() -> int:
         options.corpus,
         options.output,
         networks=options.networks,
+        each=options.each,
         steps=options.steps,
         seed=options.seed,
     )

@@ -16,12 +16,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.feature_selection import SelectKBest, chi2
-from sklearn.linear_model import LogisticRegression
-from sklearn.tree import DecisionTreeClassifier
 
 from convtrace.datasets.splits import Fold
+
+# scikit-learn's parts are imported where they are used: a verdict needs none of these, and
+# `convtrace scan` would wait a tenth of a second for them.
 
 __all__ = ["Auc", "Evidence", "facts_scores", "held_out_auc", "joint_scores", "name_scores"]
 
@@ -82,6 +81,8 @@ def facts_scores(evidence: Evidence, fake: npt.NDArray[np.bool_], fold: Fold, se
 
 def name_scores(evidence: Evidence, fake: npt.NDArray[np.bool_], fold: Fold, seed: int) -> Floats:
     """Score the test rows of a fold by logistic regression on n-grams of the names."""
+    from sklearn.linear_model import LogisticRegression
+
     train, test = fold
     vectorizer = _n_grams()
     grams = vectorizer.fit_transform([evidence.names[i] for i in train])
@@ -92,6 +93,8 @@ def name_scores(evidence: Evidence, fake: npt.NDArray[np.bool_], fold: Fold, see
 
 def joint_scores(evidence: Evidence, fake: npt.NDArray[np.bool_], fold: Fold, seed: int) -> Floats:
     """Score the test rows of a fold by a tree on the facts and the most telling n-grams."""
+    from sklearn.feature_selection import SelectKBest, chi2
+
     train, test = fold
     vectorizer = _n_grams()
     seen = vectorizer.fit_transform([evidence.names[i] for i in train])
@@ -173,13 +176,17 @@ def held_out_auc(
 def _tree_scores(
     train: Floats, train_fake: npt.NDArray[np.bool_], test: Floats, seed: int
 ) -> Floats:
+    from sklearn.tree import DecisionTreeClassifier
+
     tree = DecisionTreeClassifier(
         max_depth=_DEPTH, min_samples_leaf=max(3, len(train) // 100), random_state=seed
     )
     return np.asarray(tree.fit(train, train_fake).predict_proba(test)[:, 1], dtype=np.float64)
 
 
-def _n_grams() -> CountVectorizer:
+def _n_grams() -> Any:
+    from sklearn.feature_extraction.text import CountVectorizer
+
     return CountVectorizer(
         analyzer="char", ngram_range=_N_GRAMS, lowercase=False, binary=True, max_features=20_000
     )
