@@ -38,9 +38,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convtrace import datasets, image
+from convtrace import datasets, descriptors, image
 from convtrace.evaluation import measure, write_table
-from convtrace.evaluation.bundled_table import BUNDLED_DEGRADATIONS, SIMULATED, bundled_descriptor
+from convtrace.evaluation.bundled_table import BUNDLED_DEGRADATIONS, MEASURED_PARTS, SIMULATED
 
 ROOT = Path(__file__).resolve().parents[1]
 SIDE = 512
@@ -233,7 +233,7 @@ def measure_pictures(pictures: Path) -> int:
 
     table, errors = measure(
         datasets.load(pictures / "manifest.tsv"),
-        bundled_descriptor(),
+        descriptors.create("joined", parts=MEASURED_PARTS),
         BUNDLED_DEGRADATIONS,
         progress=progress,
     )

@@ -23,6 +23,7 @@ from convtrace.evaluation import (
     write_table,
 )
 from convtrace.evaluation.bundled_table import (
+    MEASURED_PARTS,
     SCORED_DEGRADATIONS,
     domains_of,
     scored_table,
@@ -98,6 +99,8 @@ def test_packaged_table_is_what_the_bundled_detector_was_trained_on():
     assert np.isfinite(table.features).all()
     card = bundled().card_
     assert card.training["rows"] == len(table)
+    descriptor = descriptors.create(BUNDLED.descriptor, **dict(BUNDLED.descriptor_params))
+    assert table.names.tolist() == descriptor.get_feature_names_out().tolist()
     assert bundled().n_features_in_ == table.features.shape[1]
 
 
@@ -213,9 +216,9 @@ def test_packaged_rows_that_are_only_scored_are_of_pictures_that_were_trained_on
 
 def test_packaged_table_is_what_the_pictures_give(corpus):
     """A few pictures measured anew agree with the packaged numbers."""
-    table = bundled_table()
+    table = bundled_table(parts=MEASURED_PARTS)
     chosen = datasets.load(corpus).select(np.arange(0, 3486, 700))
-    descriptor = descriptors.create(BUNDLED.descriptor, **dict(BUNDLED.descriptor_params))
+    descriptor = descriptors.create("joined", parts=MEASURED_PARTS)
     again, _ = measure(chosen, descriptor, BUNDLED.degradations)
     for picture in np.unique(again.picture):
         packaged = table.select(table.picture == picture)

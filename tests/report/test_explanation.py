@@ -63,7 +63,7 @@ def test_pictures_open_and_have_the_shape_of_the_picture(photograph):
     overlay = Image.open(io.BytesIO(photograph.overlay_png))
     assert preview.size == overlay.size == (640, 427)
     assert overlay.mode == "RGBA"
-    for name in ("map_png", "kernels_png", "spectrum_png"):
+    for name in ("map_png", "misfit_png", "kernels_png", "spectrum_png"):
         image = Image.open(io.BytesIO(getattr(photograph, name)))
         assert image.format == "PNG"
         image.load()

@@ -88,7 +88,7 @@ def test_explain_as_json_and_as_html(service, detector, png):
     body = as_json.json()
     expected = convtrace.scan(png, detector=detector).to_dict()
     assert body["verdict"] == {**expected, "path": "a.png"}
-    assert set(body["images"]) == {"overlay", "map", "spectrum", "kernels"}
+    assert set(body["images"]) == {"overlay", "map", "misfit", "spectrum", "kernels"}
     assert all(each.startswith("data:image/png;base64,iVBOR") for each in body["images"].values())
     for html in (by_accept, by_query):
         assert html.headers["content-type"].startswith("text/html")

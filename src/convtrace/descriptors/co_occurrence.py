@@ -242,9 +242,10 @@ def _same(triple: tuple[int, ...], reverse: bool) -> list[tuple[int, ...]]:
     return [triple, negative, *([triple[::-1], negative[::-1]] if reverse else [])]
 
 
-def _triple_names(truncation: int, *, reverse: bool) -> list[str]:
+@functools.cache
+def _triple_names(truncation: int, *, reverse: bool) -> tuple[str, ...]:
     names: dict[int, str] = {}
     triples = itertools.product(range(-truncation, truncation + 1), repeat=3)
     for place, triple in zip(_orbits(truncation, reverse)[0], triples, strict=True):
         names.setdefault(int(place), "".join(f"{value:+d}" for value in triple))
-    return [names[place] for place in range(len(names))]
+    return tuple(names[place] for place in range(len(names)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["LEAST_SIDE", "LEAST_USABLE", "problems", "usable_share"]
@@ -14,7 +15,7 @@ LEAST_SIDE = 64
 LEAST_USABLE = 0.02
 """Pictures in which a smaller share of the pixels is usable get no verdict."""
 
-_BLACK, _WHITE = 1.0, 254.0
+_BLACK, _WHITE = 1, 254
 
 
 def usable_share(pixels: NDArray[Any]) -> float:
@@ -41,11 +42,15 @@ def usable_share(pixels: NDArray[Any]) -> float:
     """
     if min(pixels.shape[:2]) < 2:
         return 0.0
-    planes = pixels[..., None] if pixels.ndim == 2 else pixels
-    here = planes[:-1, :-1]
-    varied = (here != planes[:-1, 1:]) | (here != planes[1:, :-1])
+    planes = [pixels] if pixels.ndim == 2 else [pixels[..., c] for c in range(pixels.shape[2])]
+    return max(_usable(np.ascontiguousarray(plane)) for plane in planes)
+
+
+def _usable(plane: NDArray[Any]) -> float:
+    here = plane[:-1, :-1]
+    varied = (here != plane[:-1, 1:]) | (here != plane[1:, :-1])
     unclipped = (here >= _BLACK) & (here <= _WHITE)
-    return float((varied & unclipped).mean(axis=(0, 1)).max())
+    return int(np.count_nonzero(varied & unclipped)) / here.size
 
 
 def problems(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,9 +21,9 @@ __all__ = [
     "BUNDLED_DOMAINS",
     "BUNDLED_PARTS",
     "BUNDLED_TABLES",
+    "MEASURED_PARTS",
     "SCORED_DEGRADATIONS",
     "SIMULATED",
-    "bundled_descriptor",
     "bundled_table",
     "domains_of",
     "scored_table",
@@ -46,14 +46,23 @@ SCORED_DEGRADATIONS = ("web", "hard", "rescale-0.9", "jpeg-80")
 """What pictures go through that are scored and never trained on: two chains of the web, and two
 small changes that must turn no verdict into its opposite."""
 
-BUNDLED_PARTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+MEASURED_PARTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "convolutional-traces": MappingProxyType({"kernel_size": (3, 5, 7), "crop": 256}),
         "co-occurrence": MappingProxyType({"truncation": 2, "crop": 512}),
         "radial-spectrum": MappingProxyType({"length": 32, "crop": 256}),
     }
 )
-"""What the bundled detector measures: descriptors and their options."""
+"""What the packaged tables hold: descriptors and their options."""
+
+BUNDLED_PARTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        **MEASURED_PARTS,
+        "convolutional-traces": MappingProxyType({"kernel_size": (3,), "crop": 256}),
+    }
+)
+"""What the bundled detector measures. Larger kernels tell more than small ones by themselves, but
+hardly anything beside the co-occurrences (``docs/detector.md``), and take most of the time."""
 
 
 BUNDLED_DOMAINS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -122,7 +131,7 @@ class PackagedTable:
     file : str
         Its name in the package.
     parts : tuple of str
-        The descriptors, out of `BUNDLED_PARTS`.
+        The descriptors, out of `MEASURED_PARTS`.
     degradations : tuple of str
         Its rows for each picture.
     one_in : int
@@ -157,8 +166,8 @@ class PackagedTable:
     def descriptor(self) -> Any:
         """Return what measures it."""
         if len(self.parts) == 1:
-            return descriptors.create(self.parts[0], **BUNDLED_PARTS[self.parts[0]])
-        parts = {name: BUNDLED_PARTS[name] for name in self.parts}
+            return descriptors.create(self.parts[0], **MEASURED_PARTS[self.parts[0]])
+        parts = {name: MEASURED_PARTS[name] for name in self.parts}
         return descriptors.create("joined", parts=parts)
 
 
@@ -181,7 +190,7 @@ BUNDLED_TABLES: Mapping[str, PackagedTable] = MappingProxyType(
             BUNDLED_DEGRADATIONS,
         ),
         "scored": PackagedTable(
-            "corpus-scored.parquet", tuple(BUNDLED_PARTS), SCORED_DEGRADATIONS, one_in=3
+            "corpus-scored.parquet", tuple(MEASURED_PARTS), SCORED_DEGRADATIONS, one_in=3
         ),
     }
 )
@@ -217,18 +226,13 @@ def domains_of(subsets: NDArray[np.str_]) -> NDArray[np.str_]:
     return np.array([place[name] for name in subsets.tolist()], dtype=str)
 
 
-def bundled_descriptor() -> Any:
-    """Return what the bundled detector measures.
-
-    Returns
-    -------
-    Joined
-    """
-    return descriptors.create("joined", parts=BUNDLED_PARTS)
-
-
-def simulated_table() -> FeatureTable:
+def simulated_table(*, parts: Mapping[str, Mapping[str, Any]] = BUNDLED_PARTS) -> FeatureTable:
     """Return the rows of simulated generators, for training only.
+
+    Parameters
+    ----------
+    parts : mapping, default `BUNDLED_PARTS`
+        As for `bundled_table`.
 
     Returns
     -------
@@ -241,11 +245,16 @@ def simulated_table() -> FeatureTable:
     DatasetError
         Where the packaged table is missing or damaged.
     """
-    return read_table(SIMULATED)
+    return _of(parts, read_table(SIMULATED))
 
 
-def scored_table() -> FeatureTable:
+def scored_table(*, parts: Mapping[str, Mapping[str, Any]] = BUNDLED_PARTS) -> FeatureTable:
     """Return the rows that only results are measured on.
+
+    Parameters
+    ----------
+    parts : mapping, default `BUNDLED_PARTS`
+        As for `bundled_table`.
 
     Returns
     -------
@@ -258,11 +267,16 @@ def scored_table() -> FeatureTable:
     DatasetError
         Where the packaged table is missing or damaged.
     """
-    return read_table(BUNDLED_TABLES["scored"].path)
+    return _of(parts, read_table(BUNDLED_TABLES["scored"].path))
 
 
-def bundled_table() -> FeatureTable:
+def bundled_table(*, parts: Mapping[str, Mapping[str, Any]] = BUNDLED_PARTS) -> FeatureTable:
     """Return the rows that the bundled detector is trained on.
+
+    Parameters
+    ----------
+    parts : mapping, default `BUNDLED_PARTS`
+        The descriptors whose columns are wanted, with their options; at most `MEASURED_PARTS`.
 
     Returns
     -------
@@ -282,4 +296,15 @@ def bundled_table() -> FeatureTable:
         if not len(table):
             raise DatasetError(f"{part.path}: it has no row of the bundled detector's degradations")
         tables.append(table)
-    return join_tables(tables)
+    return _of(parts, join_tables(tables))
+
+
+def _of(parts: Mapping[str, Mapping[str, Any]], table: FeatureTable) -> FeatureTable:
+    """Return the columns of some descriptors, in their order."""
+    wanted = descriptors.create("joined", parts=parts).get_feature_names_out().tolist()
+    place = {name: number for number, name in enumerate(table.names.tolist())}
+    missing = [name for name in wanted if name not in place]
+    if missing:
+        raise DatasetError(f"a packaged table lacks {len(missing)} columns, such as {missing[0]}")
+    columns = np.array([place[name] for name in wanted], dtype=np.intp)
+    return replace(table, features=table.features[:, columns], names=table.names[columns])

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from convtrace.evaluation.bundled_table import BUNDLED_PARTS, BUNDLED_TABLES
+from convtrace.evaluation.bundled_table import BUNDLED_TABLES, MEASURED_PARTS
 from convtrace.evaluation.pairs import LOSSLESS_SUBSETS, MATCHED_SUBSETS
 
 __all__ = [
@@ -123,13 +123,13 @@ BUNDLES = (
         BUNDLED_TABLES["traces"].path.stem,
         TRACES,
         BUNDLED_TABLES["traces"].degradations,
-        BUNDLED_PARTS[TRACES],
+        MEASURED_PARTS[TRACES],
     ),
     Bundle(
         BUNDLED_TABLES["residuals"].path.stem,
         CO_OCCURRENCE,
         BUNDLED_TABLES["residuals"].degradations,
-        BUNDLED_PARTS[CO_OCCURRENCE],
+        MEASURED_PARTS[CO_OCCURRENCE],
         prefix="co_",
     ),
     *(
@@ -137,7 +137,7 @@ BUNDLES = (
             f"{CO_OCCURRENCE}-{name}",
             CO_OCCURRENCE,
             templates,
-            BUNDLED_PARTS[CO_OCCURRENCE],
+            MEASURED_PARTS[CO_OCCURRENCE],
             subsets,
         )
         for name, templates, subsets in (

@@ -41,7 +41,7 @@ BUNDLED = Recipe(
     descriptor_params=MappingProxyType({"parts": BUNDLED_PARTS}),
     classifier="ranked-lda+brief-perceptron",
     degradations=BUNDLED_DEGRADATIONS,
-    about="traces of all kernel sizes, co-occurrences of differences, radial spectrum",
+    about="traces of kernel size 3, co-occurrences of differences, radial spectrum",
 )
 """How the bundled detector is made."""
 

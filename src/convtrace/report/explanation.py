@@ -34,7 +34,15 @@ from convtrace.report.references import (
 )
 from convtrace.report.text import shown
 from convtrace.report.windows import MOST_WINDOWS, WINDOW, Windows, windowed
-from convtrace.traces import Peak, Trace, extract, find_peaks, posterior_map, spectrum
+from convtrace.traces import (
+    Peak,
+    Trace,
+    extract,
+    find_peaks,
+    misfit_map,
+    posterior_map,
+    spectrum,
+)
 from convtrace.traces.solver import MAX_PASSES, TOLERANCE
 
 __all__ = ["Explanation", "Feature", "Nearest", "explain"]
@@ -128,9 +136,10 @@ class Explanation:
         name, size and hash; how to repeat it.
     provenance : Provenance or None
         What the file says of its origin; None where it was not read, and for arrays.
-    preview_jpeg, overlay_png, map_png : bytes
+    preview_jpeg, overlay_png, map_png, misfit_png : bytes
         The picture, small and upright; the windowed verdicts, transparent, to be laid over
-        it; the posterior map (white: predicted by the neighbours), the stored way up.
+        it; the posterior map (white: predicted by the neighbours), the stored way up; and that
+        with the parts coloured that fit worse than their texture explains.
     """
 
     name: str
@@ -162,6 +171,7 @@ class Explanation:
     preview_jpeg: bytes
     overlay_png: bytes
     map_png: bytes
+    misfit_png: bytes
 
     @cached_property
     def kernels_png(self) -> bytes:
@@ -362,6 +372,7 @@ def explain(
         preview_jpeg=pictures.preview_jpeg(picture),
         overlay_png=pictures.overlay_png(picture, windows),
         map_png=drawn.map_png,
+        misfit_png=drawn.misfit_png,
     )
 
 
@@ -373,6 +384,7 @@ class _Drawn:
     map_mean: float
     map_box: tuple[int, int, int, int]
     map_png: bytes
+    misfit_png: bytes
     power: NDArray[np.float64] | None
     peaks: list[Peak]
     spectrum_note: str
@@ -387,7 +399,9 @@ def _drawn(picture: Picture, title: str) -> _Drawn:
     power, peaks, note = _spectrum(responsibilities)
     mean_map = responsibilities.mean(axis=0)
     map_png = pictures.grey_png(mean_map)
-    return _Drawn(trace, float(mean_map.mean()), box, map_png, power, peaks, note)
+    misfit = misfit_map(responsibilities, centre_crop(picture.pixels, MAP_SIDE))
+    misfit_png = pictures.misfit_png(mean_map, misfit)
+    return _Drawn(trace, float(mean_map.mean()), box, map_png, misfit_png, power, peaks, note)
 
 
 def _facts(picture: Picture, title: str) -> dict[str, Any]:

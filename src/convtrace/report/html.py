@@ -102,6 +102,7 @@ def render_html(explanation: Explanation) -> str:
             window_counts=window_counts(shown),
             windows_apart=shown.windows.apart,
             map=data_address(shown.map_png, "image/png"),
+            misfit=data_address(shown.misfit_png, "image/png"),
             scale=figures.svg_data(figures.scale_figure(shown)),
             position=figures.svg_data(figures.position_figure(shown)),
             features=figures.svg_data(figures.features_figure(shown)),

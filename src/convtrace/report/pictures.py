@@ -12,11 +12,26 @@ from PIL import Image
 from convtrace.image import Picture
 from convtrace.report.windows import WINDOW, Windows
 
-__all__ = ["GENERATED", "REAL", "grey_png", "overlay_png", "preview_jpeg", "thumbnail_jpeg", "tint"]
+__all__ = [
+    "GENERATED",
+    "MISFIT",
+    "REAL",
+    "grey_png",
+    "misfit_png",
+    "overlay_png",
+    "preview_jpeg",
+    "thumbnail_jpeg",
+    "tint",
+]
 
 REAL, GENERATED = (0, 114, 178), (213, 94, 0)
 """Blue for real and vermilion for generated: Okabe and Ito's, told apart by the colour-blind."""
 
+MISFIT = (106, 27, 154)
+"""Purple for what fits the kernels worse than its texture explains: neither class's colour."""
+
+# Standard deviations at which that colour begins and is full.
+_MISFIT_FROM, _MISFIT_FULL = 1.0, 3.0
 _PREVIEW = 960
 _MAP = 900
 _OPAQUE = 215
@@ -70,6 +85,30 @@ def grey_png(values: NDArray[np.float32], side: int = _MAP) -> bytes:
     image = Image.fromarray(np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8))
     if max(image.size) > side:
         image.thumbnail((side, side), Image.Resampling.BOX)
+    return _png(image)
+
+
+def misfit_png(responsibilities: NDArray[np.float32], misfit: NDArray[np.float64]) -> bytes:
+    """Draw a posterior map pale, and in purple where it fits worse than its texture explains.
+
+    Parameters
+    ----------
+    responsibilities : ndarray of shape (H, W), float32
+        The mean posterior map, 0..1.
+    misfit : ndarray of shape (H, W), float64
+        Of `convtrace.traces.misfit_map`; coloured from 1 standard deviation on, fully from 3.
+
+    Returns
+    -------
+    bytes
+        A PNG, of at most the size of `grey_png`'s.
+    """
+    pale = 255.0 - 90.0 * (1.0 - np.clip(responsibilities, 0, 1))[..., None]
+    share = np.clip((misfit - _MISFIT_FROM) / (_MISFIT_FULL - _MISFIT_FROM), 0, 1)[..., None]
+    colours = pale * (1 - 0.85 * share) + np.array(MISFIT) * 0.85 * share
+    image = Image.fromarray(np.rint(colours).astype(np.uint8))
+    if max(image.size) > _MAP:
+        image.thumbnail((_MAP, _MAP), Image.Resampling.BOX)
     return _png(image)
 
 

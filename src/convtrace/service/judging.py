@@ -179,6 +179,7 @@ def _json(explanation: Explanation) -> bytes:
     images = {
         "overlay": explanation.overlay_png,
         "map": explanation.map_png,
+        "misfit": explanation.misfit_png,
         "spectrum": explanation.spectrum_png,
         "kernels": explanation.kernels_png,
     }

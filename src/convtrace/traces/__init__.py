@@ -1,6 +1,7 @@
 """Pixels to traces: the model, its float64 reference and the production solver."""
 
 from convtrace.traces.extraction import extract, planes
+from convtrace.traces.misfit import misfit_map
 from convtrace.traces.model import KERNEL_SIZES
 from convtrace.traces.posterior import posterior_map
 from convtrace.traces.solver import Trace, fit, is_compiled, warm_up
@@ -14,6 +15,7 @@ __all__ = [
     "find_peaks",
     "fit",
     "is_compiled",
+    "misfit_map",
     "planes",
     "posterior_map",
     "spectrum",
