@@ -36,8 +36,8 @@ from scipy.special import logit
 from sklearn.metrics import roc_auc_score
 
 from convtrace import __version__, datasets, image
+from convtrace.descriptors.base import centre_crop
 from convtrace.detection import Detector, bundled
-from convtrace.image import centre_crop
 from convtrace.report.references import CROP, KERNEL_SIZE
 from convtrace.report.windows import WINDOW, Windows, windowed
 from convtrace.traces import extract, misfit_map, posterior_map
@@ -50,6 +50,11 @@ UNTOUCHED = (
     "real-lfw250-jpeg", "real-ffhq1024", "generatedphotos512-jpeg", "stylegan2-ffhq1024",
     "ldm-txt2img256",
 )  # fmt: skip
+NOTE = """
+An AUC under 0.5 is of a map that is lower inside the part than around it. Contrast finds a part
+that is richer in texture than its surroundings, as small pictures are; the misfit map is what is
+left without it.
+""".strip()
 KINDS = ("generated", "a small photograph", "a large photograph")
 
 
@@ -247,6 +252,8 @@ def main() -> None:
         f"of {share:.2f}), seed {options.seed}.",
         "",
         *_table(head, measured(detector, pictures)),
+        "",
+        *NOTE.splitlines(),
         "",
         "## Windows of untouched pictures",
         "",
