@@ -83,3 +83,13 @@ def test_two_sets_with_the_same_names_are_not_one_group(tmp_path):
 def test_one_class_alone_is_refused_with_advice(names, reason, tmp_path):
     with pytest.raises(DatasetError, match=reason):
         load_paper_sets(_tree(tmp_path, *names))
+
+
+def test_photographs_whose_names_are_not_those_of_the_set_are_named(tmp_path):
+    root = _tree(tmp_path, "CelebA/img_align_celeba/portrait.png", "gaugan/a.png")
+    with pytest.raises(DatasetError, match=r"left out, not named like 000001\.jpg: 1"):
+        load_paper_sets(root)
+    _tree(tmp_path, "FFHQ/00000/00000.png", "FFHQ/00000/portrait.png")
+    notes = load_paper_sets(root).dataset.notes
+    assert [note for note in notes if "not named like 00000.png: 1" in note]
+    assert [note for note in notes if "not named like 000001.jpg: 1" in note]

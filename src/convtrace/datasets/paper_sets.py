@@ -109,9 +109,10 @@ def load_paper_sets(folder: str | os.PathLike[str]) -> PaperSets:
         dataset = _by_folders(root)
     for label, words in ((REAL, "photographs"), (FAKE, "generated pictures")):
         if not np.any(dataset.labels == label):
+            left_out = "".join(f" ({note})" for note in dataset.notes if "left out" in note)
             raise DatasetError(
-                f"{folder}: no {words} were found there; name one folder for each set, such as "
-                f"{'CelebA/img_align_celeba' if label == REAL else 'StarGAN'}, or write a "
+                f"{folder}: no {words} were found there{left_out}; name one folder for each set, "
+                f"such as {'CelebA/img_align_celeba' if label == REAL else 'StarGAN'}, or write a "
                 "manifest.csv with the columns path, label and generator"
             )
     return PaperSets(dataset, _missing(dataset))
@@ -132,6 +133,7 @@ def _by_folders(root: Path) -> Dataset:
                 notes.append(f"{child}: neither a known layout nor a generator's name; left out")
             else:
                 parts.append(found)
+    notes += [note for part in parts if not len(part) for note in part.notes]
     parts = [part for part in parts if len(part)]
     if not parts:
         raise DatasetError(

@@ -44,8 +44,10 @@ def read(folder: Path) -> Dataset:
     root = _root(folder) or folder
     splits = _annotations(folder, root, "list_eval_partition")
     identities = _annotations(folder, root, "identity_CelebA")
+    strange = 0
     for path in pictures(root):
         if not _NAME.match(path.stem):
+            strange += 1
             continue
         identity = identities.get(path.stem)
         rows.add(
@@ -57,6 +59,8 @@ def read(folder: Path) -> Dataset:
     notes = ["read as CelebA: every picture is taken as a real photograph"]
     if not identities:
         notes.append("identity_CelebA.txt was not found: pictures of one person may be split")
+    if strange:
+        notes.append(f"{root}: left out, not named like 000001.jpg: {strange}")
     return rows.dataset(folder, LAYOUT.name, notes=tuple(notes))
 
 

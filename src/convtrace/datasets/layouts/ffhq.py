@@ -50,13 +50,18 @@ def detect(folder: Path) -> bool:
 def read(folder: Path) -> Dataset:
     """Read the pictures, all real; a photograph shares its group over the variants."""
     rows = Rows()
+    strange = 0
     for root in _roots(folder):
         for path in pictures(root):
-            if _NAME.match(path.stem):
-                subset = root.name if root != folder else ""
-                rows.add(path, REAL, group=f"ffhq:{path.stem}", subset=subset)
-    note = "read as FFHQ: every picture is taken as a real photograph"
-    return rows.dataset(folder, LAYOUT.name, notes=(note,))
+            if not _NAME.match(path.stem):
+                strange += 1
+                continue
+            subset = root.name if root != folder else ""
+            rows.add(path, REAL, group=f"ffhq:{path.stem}", subset=subset)
+    notes = ["read as FFHQ: every picture is taken as a real photograph"]
+    if strange:
+        notes.append(f"{folder}: left out, not named like 00000.png: {strange}")
+    return rows.dataset(folder, LAYOUT.name, notes=tuple(notes))
 
 
 LAYOUT = Layout("ffhq", "thousands folders 00000/00000.png, all real", detect, read)

@@ -167,7 +167,7 @@ def read_record(text: str) -> tuple[dict[str, Any], str] | None:
 def _summary(outcomes: Sequence[Outcome], not_run: Sequence[Experiment]) -> str:
     lines = ["| experiment | published | measured | seconds |", "|---|---|---|---|"]
     for one in outcomes:
-        measured = one.result.measured if one.result else f"not run: {one.reason}"
+        measured = (one.result.measured or "no data") if one.result else f"not run: {one.reason}"
         title = f"[{one.experiment.title}](#{_anchor(one.experiment.title)})"
         lines.append(f"| {title} | {one.experiment.published} | {measured} | {one.seconds:.0f} |")
     lines += [f"| {one.title} | {one.published} | not run: interrupted | |" for one in not_run]
