@@ -129,7 +129,7 @@ class CoOccurrence(Descriptor):
         if min(height, width) < _LEAST_SIDE:
             raise TraceError(
                 f"the picture is {width}x{height} pixels; co-occurrences need at least "
-                f"{_LEAST_SIDE}x{_LEAST_SIDE}"
+                f"{_LEAST_SIDE}x{_LEAST_SIDE}; use a larger picture"
             )
         channels = _channels(pixels)
         red, green, blue = channels
