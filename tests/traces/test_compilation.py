@@ -40,7 +40,31 @@ def test_the_first_process_and_the_second_agree_to_the_last_bit(tmp_path):
     assert first[1] == second[1]
 
 
-def test_no_process_is_started_where_the_solver_is_compiled_or_cannot_be_kept(monkeypatch):
+def test_what_was_compiled_from_other_sources_is_not_taken(tmp_path):
+    """Numba's cache survives an update of the package, and does not look at what is called."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": os.fspath(tmp_path)}
+    program = "from convtrace.traces import is_compiled, warm_up; print(is_compiled()); warm_up()"
+
+    def told() -> str:
+        return subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True,
+            check=True,
+        ).stdout.strip()  # fmt: skip
+
+    assert (told(), told()) == ("False", "True")
+    (mark,) = tmp_path.rglob("convtrace-solver")
+    (index,) = tmp_path.rglob("_optimiser.maximise-*.nbi")
+    before = index.stat().st_mtime_ns
+    # An update touches files of the same content: that is no other source.
+    os.utime(index, ns=(0, 0))
+    assert told() == "True"
+    mark.write_text("of an older version")
+    assert told() == "False"
+    assert index.stat().st_mtime_ns > before
+    assert told() == "True"
+
+
+def test_no_process_is_started_where_the_solver_is_compiled_or_cannot_be(monkeypatch, tmp_path):
     solver.warm_up()
 
     def refuse(*_arguments, **_options):
@@ -52,6 +76,7 @@ def test_no_process_is_started_where_the_solver_is_compiled_or_cannot_be_kept(mo
     monkeypatch.setattr(solver, "_prepared", False)
     monkeypatch.setattr(sys, "executable", "")
     monkeypatch.setattr(solver, "is_compiled", lambda: False)
+    monkeypatch.setattr(solver, "_cache_folder", lambda: tmp_path)
     fit([np.zeros((8, 8))], 3)
 
 

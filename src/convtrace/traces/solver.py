@@ -7,6 +7,7 @@ tenth of the passes; see `convtrace.traces._optimiser` for how.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -31,6 +33,9 @@ TOLERANCE = 1e-6
 MAX_PASSES = 500
 """Default number of passes over a plane after which a fit is given up as not converged."""
 
+_COMPILED = ("_compile", "_optimiser", "_passes", "_vector")
+# Beside Numba's files: the digest of the sources that they were compiled from.
+_MARK = "convtrace-solver"
 _preparing = threading.Lock()
 _prepared = False
 
@@ -210,20 +215,42 @@ def is_compiled() -> bool:
     """
     if _optimiser.maximise.signatures:
         return True
-    folder = getattr(_optimiser.maximise.stats, "cache_path", None)
-    source = Path(_optimiser.__file__)
-    if folder is None or not source.is_file():
+    folder = _cache_folder()
+    if folder is None or not any(folder.glob(f"{Path(_optimiser.__file__).stem}.maximise-*.nbi")):
         return False
-    newest = max(
-        (path.stat().st_mtime for path in Path(folder).glob(f"{source.stem}.maximise-*.nbi")),
-        default=0.0,
-    )
-    return newest >= source.stat().st_mtime
+    with contextlib.suppress(OSError):
+        return (folder / _MARK).read_text(encoding="ascii") == _sources()
+    return False
 
 
 def warm_up() -> None:
     """Compile the solver, or load it from the cache on disk."""
     fit([np.zeros((8, 8))], 3)
+    folder = _cache_folder()
+    if folder is not None:
+        # Should it fail, the next process finds out for itself.
+        with contextlib.suppress(OSError):
+            temporary = folder / f"{_MARK}.{os.getpid()}"
+            temporary.write_text(_sources(), encoding="ascii")
+            temporary.replace(folder / _MARK)
+
+
+def _cache_folder() -> Path | None:
+    """Return where Numba keeps the compiled solver; None where it cannot."""
+    folder = getattr(_optimiser.maximise.stats, "cache_path", None)
+    return None if folder is None or not Path(_optimiser.__file__).is_file() else Path(folder)
+
+
+def _sources() -> str:
+    """Return a digest of what is compiled.
+
+    Numba looks at the file of a function and not at those of the functions that it calls: after
+    an update of the package it would take the old ones, since its cache survives the update.
+    """
+    digest = hashlib.sha256(numba.__version__.encode())
+    for name in _COMPILED:
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    return digest.hexdigest()
 
 
 def _prepare() -> None:
@@ -240,8 +267,14 @@ def _prepare() -> None:
         if _prepared:
             return
         _prepared = True
-        cacheable = getattr(_optimiser.maximise.stats, "cache_path", None) is not None
-        if not cacheable or is_compiled() or not sys.executable:
+        folder = _cache_folder()
+        if folder is None or is_compiled():
+            return
+        for name in _COMPILED:
+            for stale in folder.glob(f"{name}.*.nbi"):
+                with contextlib.suppress(OSError):
+                    stale.unlink()
+        if not sys.executable:
             return
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # noqa: PTH109
         # Should it fail, the solver is compiled here, and says why.
@@ -254,6 +287,9 @@ def _prepare() -> None:
                 stderr=subprocess.DEVNULL,
                 check=False,
             )
+    if not is_compiled():
+        # That process failed: here, and kept for the next.
+        warm_up()
 
 
 def _compile() -> None:
