@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, PngImagePlugin
+from PIL import ExifTags, Image, PngImagePlugin
 
 from convtrace.errors import ImageError
 from convtrace.image import Provenance, read
@@ -140,3 +140,18 @@ def test_any_text_is_judged(name, value):
 def test_patterns_take_linear_time():
     for text in ("Steps: 1," * 20_000, "Steps: 1, CFG" * 10_000, "{" * 100_000):
         assert generators.of_text("x", text).name == "x"
+
+
+def test_damaged_exif_of_an_avif_is_no_warning():
+    """Pillow reads the orientation while it opens the file."""
+    tags = Image.Exif()
+    tags[ExifTags.Base.Make] = "a maker of cameras with a long name"
+    stream = io.BytesIO()
+    Image.new("RGB", (32, 32), "red").save(stream, "AVIF", exif=tags.tobytes())
+    data = bytearray(stream.getvalue())
+    head = data.find(b"II*\0") if b"II*\0" in data else data.find(b"MM\0*")
+    data[head + 8] = data[head + 9] = 0xFF  # more entries than the file has
+    _check(_quiet(bytes(data), "AVIF"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read(bytes(data)).pixels.shape == (32, 32, 3)

@@ -19,6 +19,7 @@ import os
 import stat
 import struct
 import time
+import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -322,7 +323,10 @@ def _from_bytes(data: bytes, name: str, limits: Limits, *, provenance: bool) -> 
             pixels, mode, more = _decode_heif(data, name, limits)
             orientation = 1
         else:
-            pixels, mode, orientation, more = _decode(stream, found, data, name, limits)
+            with warnings.catch_warnings():
+                # Of damaged metadata, which the pixels do not depend on.
+                warnings.simplefilter("ignore", UserWarning)
+                pixels, mode, orientation, more = _decode(stream, found, data, name, limits)
     except _OutOfTimeError as error:
         reason = f"decoding took longer than {limits.max_seconds:g} s"
         raise ImageError(name, reason, "raise max_seconds to read it") from error

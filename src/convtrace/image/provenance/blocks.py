@@ -15,6 +15,7 @@ References
 from __future__ import annotations
 
 import io
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -361,8 +362,12 @@ def _heif(data: bytes) -> Iterator[Block]:
 
 
 def _avif(data: bytes) -> Iterator[Block]:
-    with AvifImagePlugin.AvifImageFile(io.BytesIO(data), "") as image:
-        yield from _of_info(image.info)
+    with warnings.catch_warnings():
+        # Pillow reads the orientation at once, and warns of damage that is told of elsewhere.
+        warnings.simplefilter("ignore", UserWarning)
+        with AvifImagePlugin.AvifImageFile(io.BytesIO(data), "") as image:
+            info = image.info
+    yield from _of_info(info)
     yield from _boxes(data)
 
 
