@@ -219,7 +219,7 @@ def is_compiled() -> bool:
     if folder is None or not any(folder.glob(f"{Path(_optimiser.__file__).stem}.maximise-*.nbi")):
         return False
     with contextlib.suppress(OSError):
-        return (folder / _MARK).read_text(encoding="ascii") == _sources()
+        return (folder / _MARK).read_bytes() == _sources().encode()
     return False
 
 
