@@ -7,6 +7,7 @@ import io
 import json
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -155,3 +156,14 @@ def test_damaged_exif_of_an_avif_is_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read(bytes(data)).pixels.shape == (32, 32, 3)
+
+
+def test_threads_that_read_leave_the_filters_of_warnings_as_they_were():
+    stream = io.BytesIO()
+    Image.new("RGB", (16, 16), "red").save(stream, "JPEG")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        before = list(warnings.filters)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(read, [stream.getvalue()] * 400))
+        assert list(warnings.filters) == before

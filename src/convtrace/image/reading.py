@@ -19,7 +19,6 @@ import os
 import stat
 import struct
 import time
-import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,6 +44,7 @@ from PIL import (
 
 from convtrace.errors import ImageError
 from convtrace.image import containers
+from convtrace.image._quiet import metadata_warnings_ignored
 from convtrace.image.jpeg import facts
 from convtrace.image.picture import Picture, Pixels
 from convtrace.image.provenance import provenance_of
@@ -323,10 +323,7 @@ def _from_bytes(data: bytes, name: str, limits: Limits, *, provenance: bool) -> 
             pixels, mode, more = _decode_heif(data, name, limits)
             orientation = 1
         else:
-            with warnings.catch_warnings():
-                # Of damaged metadata, which the pixels do not depend on.
-                warnings.simplefilter("ignore", UserWarning)
-                pixels, mode, orientation, more = _decode(stream, found, data, name, limits)
+            pixels, mode, orientation, more = _decode(stream, found, data, name, limits)
     except _OutOfTimeError as error:
         reason = f"decoding took longer than {limits.max_seconds:g} s"
         raise ImageError(name, reason, "raise max_seconds to read it") from error
@@ -370,7 +367,9 @@ def _decode(
     if found == "PNG" and (damage := containers.png_damage(data)):
         raise ImageError(name, damage, "copy or download it again")
 
-    with _OPENERS[found](stream, "") as image:
+    with metadata_warnings_ignored():
+        opened = _OPENERS[found](stream, "")
+    with opened as image:
         _check_pixels(name, *image.size, limits.max_pixels)
         image.decodermaxblock = _JPEG_BLOCK if found == "JPEG" else image.decodermaxblock
         notes = _container_notes(image, found, data)
@@ -425,7 +424,8 @@ def _full_scale(image: Image.Image, found: str | None) -> float | None:
 def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 where it is absent, out of range or unreadable."""
     try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+        with metadata_warnings_ignored():
+            value = image.getexif().get(ExifTags.Base.Orientation, 1)
     except _DECODER_ERRORS:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

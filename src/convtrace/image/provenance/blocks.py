@@ -15,7 +15,6 @@ References
 from __future__ import annotations
 
 import io
-import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +22,8 @@ from typing import Any, Final
 
 import pillow_heif
 from PIL import AvifImagePlugin
+
+from convtrace.image._quiet import metadata_warnings_ignored
 
 __all__ = [
     "EXIF_HEAD",
@@ -362,12 +363,11 @@ def _heif(data: bytes) -> Iterator[Block]:
 
 
 def _avif(data: bytes) -> Iterator[Block]:
-    with warnings.catch_warnings():
-        # Pillow reads the orientation at once, and warns of damage that is told of elsewhere.
-        warnings.simplefilter("ignore", UserWarning)
-        with AvifImagePlugin.AvifImageFile(io.BytesIO(data), "") as image:
-            info = image.info
-    yield from _of_info(info)
+    with metadata_warnings_ignored():
+        # Pillow reads the orientation as it opens the file.
+        opened = AvifImagePlugin.AvifImageFile(io.BytesIO(data), "")
+    with opened as image:
+        yield from _of_info(image.info)
     yield from _boxes(data)
 
 
