@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -62,6 +64,18 @@ def test_what_was_compiled_from_other_sources_is_not_taken(tmp_path):
     assert told() == "False"
     assert index.stat().st_mtime_ns > before
     assert told() == "True"
+
+
+def test_all_that_is_compiled_together_is_looked_at():
+    """A constant of another module is compiled in, too."""
+    folder = Path(solver.__file__).parent
+    found, left = set(), {"_optimiser"}
+    while left:
+        name = left.pop()
+        found.add(name)
+        text = (folder / f"{name}.py").read_text(encoding="utf-8")
+        left |= set(re.findall(r"^from convtrace\.traces\.(\w+) import", text, re.M)) - found
+    assert found == set(solver._COMPILED)
 
 
 def test_no_process_is_started_where_the_solver_is_compiled_or_cannot_be(monkeypatch, tmp_path):

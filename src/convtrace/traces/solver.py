@@ -33,7 +33,7 @@ TOLERANCE = 1e-6
 MAX_PASSES = 500
 """Default number of passes over a plane after which a fit is given up as not converged."""
 
-_COMPILED = ("_compile", "_optimiser", "_passes", "_vector")
+_COMPILED = ("_compile", "_optimiser", "_passes", "_vector", "model")
 # Beside Numba's files: the digest of the sources that they were compiled from.
 _MARK = "convtrace-solver"
 _preparing = threading.Lock()
