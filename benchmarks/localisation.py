@@ -14,7 +14,8 @@ pictures; IoU is that of the pixels above the best threshold of each picture (an
 of those in windows called generated.
 
 The bundled detector was trained on pieces of these pictures, so that this flatters the windows.
-The misfit map was devised on seed 1; the results are of seed 0, of other pictures and places.
+The misfit map was devised on seed 1; the results are of seed 0, which draws other places and, where
+a set is large, other pictures.
 """
 
 from __future__ import annotations

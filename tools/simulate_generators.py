@@ -184,10 +184,8 @@ def passed(net: Any, levels: int, photograph: NDArray[np.uint8]) -> NDArray[np.u
     return np.ascontiguousarray(rounded.transpose(1, 2, 0))
 
 
-def make_pictures(
-    corpus: Path, out: Path, *, networks: int, each: int, steps: int, seed: int
-) -> None:
-    """Train the autoencoders and write `each` pictures for each photograph."""
+def make_pictures(corpus: Path, out: Path, *, networks: int, steps: int, seed: int) -> None:
+    """Train the autoencoders and write one picture for each photograph."""
     import torch
 
     torch.set_num_threads(1)
@@ -212,11 +210,10 @@ def make_pictures(
     out.mkdir(parents=True, exist_ok=True)
     records = []
     for row, photograph in zip(rows, photographs, strict=True):
-        for place, drawn in enumerate(rng.choice(networks, each, replace=False).tolist()):
-            plan, net = made[drawn]
-            name = f"{row:05d}-{place}.png"
-            Image.fromarray(passed(net, plan.levels, photograph)).save(out / name)
-            records.append((name, "fake", plan.up_sampling, table.subset[row], table.groups[row]))
+        plan, net = made[int(rng.integers(networks))]
+        name = f"{row:05d}.png"
+        Image.fromarray(passed(net, plan.levels, photograph)).save(out / name)
+        records.append((name, "fake", plan.up_sampling, table.subset[row], table.groups[row]))
     with (out / "manifest.tsv").open("w", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(("path", "label", "generator", "set", "group"))
@@ -252,7 +249,6 @@ def main() -> int:
     pictures.add_argument("--corpus", type=Path, default=ROOT.parent / "shared" / "corpus")
     pictures.add_argument("-o", "--output", type=Path, required=True)
     pictures.add_argument("--networks", type=int, default=18)
-    pictures.add_argument("--each", type=int, default=1, help="networks a photograph goes through")
     pictures.add_argument("--steps", type=int, default=250, help="of training, on average")
     pictures.add_argument("--seed", type=int, default=1)
     measured = steps.add_parser("measure")
@@ -264,7 +260,6 @@ def main() -> int:
         options.corpus,
         options.output,
         networks=options.networks,
-        each=options.each,
         steps=options.steps,
         seed=options.seed,
     )

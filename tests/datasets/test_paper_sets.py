@@ -86,7 +86,10 @@ def test_one_class_alone_is_refused_with_advice(names, reason, tmp_path):
 
 
 def test_photographs_whose_names_are_not_those_of_the_set_are_named(tmp_path):
-    root = _tree(tmp_path, "CelebA/img_align_celeba/portrait.png", "gaugan/a.png")
+    root = _tree(tmp_path, "CelebA/img_align_celeba/portrait.png")
+    with pytest.raises(DatasetError, match=r"no pictures .*not named like 000001\.jpg: 1"):
+        load_paper_sets(root)
+    _tree(tmp_path, "gaugan/a.png")
     with pytest.raises(DatasetError, match=r"left out, not named like 000001\.jpg: 1"):
         load_paper_sets(root)
     _tree(tmp_path, "FFHQ/00000/00000.png", "FFHQ/00000/portrait.png")

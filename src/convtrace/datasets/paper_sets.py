@@ -15,6 +15,7 @@ on Images", IEEE Access 8, 2020, arXiv:2008.04095.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -109,10 +110,10 @@ def load_paper_sets(folder: str | os.PathLike[str]) -> PaperSets:
         dataset = _by_folders(root)
     for label, words in ((REAL, "photographs"), (FAKE, "generated pictures")):
         if not np.any(dataset.labels == label):
-            left_out = "".join(f" ({note})" for note in dataset.notes if "left out" in note)
             raise DatasetError(
-                f"{folder}: no {words} were found there{left_out}; name one folder for each set, "
-                f"such as {'CelebA/img_align_celeba' if label == REAL else 'StarGAN'}, or write a "
+                f"{folder}: no {words} were found there{_left_out(dataset.notes)}; name one "
+                "folder for each set, such as "
+                f"{'CelebA/img_align_celeba' if label == REAL else 'StarGAN'}, or write a "
                 "manifest.csv with the columns path, label and generator"
             )
     return PaperSets(dataset, _missing(dataset))
@@ -137,10 +138,15 @@ def _by_folders(root: Path) -> Dataset:
     parts = [part for part in parts if len(part)]
     if not parts:
         raise DatasetError(
-            f"{root}: no pictures of a known layout or generator were found there; name one folder "
-            "for each set, such as CelebA/img_align_celeba and StarGAN, or write a manifest.csv"
+            f"{root}: no pictures of a known layout or generator were found there"
+            f"{_left_out(notes)}; name one folder for each set, such as CelebA/img_align_celeba "
+            "and StarGAN, or write a manifest.csv"
         )
     return _joined(root, parts, tuple(notes))
+
+
+def _left_out(notes: Iterable[str]) -> str:
+    return "".join(f" ({note})" for note in notes if "left out" in note)
 
 
 def _one(folder: Path) -> Dataset | None:

@@ -191,9 +191,10 @@ def _verdict(e: Explanation, number: int) -> Figure:
         sheet.text(
             f"{counts['all']} windows: {counts['generated']} generated, {counts['real']} real, "
             f"{counts['unsure']} unsure. Blue parts look real, orange ones generated; colourless "
-            "ones tell nothing. Single windows err more often than the whole: in tests windows of "
-            "untouched photographs were called generated where no photograph was, and the map "
-            "found a pasted generated part hardly better than by chance."
+            "ones tell nothing. Single windows err more often than the whole: in tests of the "
+            "bundled detector windows of untouched photographs were called generated where no "
+            "photograph was, and the map found a pasted generated part hardly better than by "
+            "chance."
         )
         sheet.plot(figures.windows_figure(e), height=max(0.1, min(0.3, sheet.at - _BOTTOM)))
     else:

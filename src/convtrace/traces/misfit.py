@@ -13,7 +13,7 @@ from convtrace.errors import TraceError
 __all__ = ["misfit_map"]
 
 _LIMIT = 64.0
-# Half a grey level of one of the two differences: what rounding leaves of a flat area.
+# Keeps the logarithm of a flat area's contrast finite, and apart from that of rounding.
 _FLAT = 0.3
 
 
@@ -65,12 +65,11 @@ def misfit_map(
         raise TraceError(
             f"a map of {responsibilities.shape[1:]} does not belong to pixels of {pixels.shape[:2]}"
         )
-    inner = slice(border // 2, border // 2 + responsibilities.shape[1])
-    across = slice(border // 2, border // 2 + responsibilities.shape[2])
+    down, across = (slice(border // 2, border // 2 + side) for side in responsibilities.shape[1:])
     unlike = uniform_filter(1.0 - responsibilities.mean(axis=0, dtype=np.float64), window)
     grey = pixels.astype(np.float64)
     contrast = np.log(_contrast(grey.mean(axis=2) if grey.ndim == 3 else grey, window) + _FLAT)
-    levels = contrast[inner, across].ravel()
+    levels = contrast[down, across].ravel()
     basis = np.stack([np.ones_like(levels), levels, levels**2], axis=1)
     explained = basis @ np.linalg.lstsq(basis, unlike.ravel(), rcond=None)[0]
     left: NDArray[np.float64] = unlike - explained.reshape(unlike.shape)
