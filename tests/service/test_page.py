@@ -99,6 +99,20 @@ def _accessible(page) -> None:
     assert not found, [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
 
 
+def _seen_whole(picture) -> None:
+    """Check that it is there, loaded, described, and not squeezed."""
+    expect(picture).to_be_visible(timeout=SECONDS)
+    assert picture.get_attribute("alt")
+    natural, shown = picture.evaluate(
+        """async (image) => {
+            await image.decode();
+            const box = image.getBoundingClientRect();
+            return [image.naturalWidth / image.naturalHeight, box.width / box.height];
+        }"""
+    )
+    assert shown == pytest.approx(natural, rel=0.02)
+
+
 def test_three_pictures_and_a_text_file(page, folder, tmp_path):
     _accessible(page)
     _drop(page, sorted(folder.iterdir()))
@@ -125,7 +139,8 @@ def test_three_pictures_and_a_text_file(page, folder, tmp_path):
     opener.click()
     expect(card.locator(".evidence .kernels")).to_be_visible(timeout=SECONDS)
     expect(opener).to_have_attribute("aria-expanded", "true")
-    assert card.locator(".evidence img.map").evaluate("image => image.naturalWidth > 0")
+    for name in ("map", "misfit"):
+        _seen_whole(card.locator(f".evidence img.{name}"))
     expect(card.locator(".facts.file")).to_contain_text("sha256")
     # Nothing runs over the side of a phone.
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -143,6 +158,36 @@ def test_three_pictures_and_a_text_file(page, folder, tmp_path):
     data.value.save_as(tmp_path / "data.json")
     found = json.loads((tmp_path / "data.json").read_text(encoding="utf-8"))
     assert found["verdict"]["label"] in ("real", "generated", "unsure")
+    for name in ("map", "misfit"):
+        shown = card.locator(f".evidence img.{name}").get_attribute("src")
+        assert shown == found["images"][name]
+
+
+def test_parts_that_differ_are_shown_with_what_they_cannot_say(desktop, tmp_path):
+    # Tall, and of a phone that was held upright: stored lying on its side.
+    turned = Image.Exif()
+    turned[274] = 6
+    with Image.open(io.BytesIO(picture_bytes(3, (150, 400)))) as image:
+        image.save(tmp_path / "tall.jpg", quality=95, exif=turned)
+    desktop.set_input_files("#files", tmp_path / "tall.jpg")
+    misfit = desktop.locator(".evidence img.misfit")
+    _seen_whole(misfit)
+    assert "purple" in misfit.get_attribute("alt")
+    words = desktop.locator(".misfit-words")
+    for part in ("Purple parts", "most pictures have some", "not a finding", "turned or mirrored"):
+        expect(words).to_contain_text(part)
+    # All of this picture is in the map.
+    expect(words).not_to_contain_text("central")
+    heading = desktop.get_by_role("heading", name="Which parts differ from the rest")
+    expect(heading).to_be_visible()
+    _accessible(desktop)
+
+
+def test_the_map_of_a_large_picture_says_that_it_is_of_the_middle(desktop, tmp_path):
+    (tmp_path / "wide.jpg").write_bytes(picture_bytes(4, (1700, 300), "JPEG"))
+    desktop.set_input_files("#files", tmp_path / "wide.jpg")
+    words = desktop.locator(".misfit-words")
+    expect(words).to_contain_text("covers the central 1530 by 294 pixels", timeout=SECONDS)
 
 
 def test_a_single_picture_is_explained_at_once_and_by_keyboard(desktop, folder):

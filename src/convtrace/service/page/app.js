@@ -308,6 +308,7 @@ function fill(card, panel, found) {
   };
   picture(".overlay", found.images.overlay, "Heat map over the picture: how likely each part is to be generated");
   picture(".map", found.images.map, "Posterior map: bright where pixels follow their neighbours by the trace");
+  picture(".misfit", found.images.misfit, "Posterior map, pale, with parts in purple that the kernels foretell worse than their texture explains");
   picture(".kernels", found.images.kernels, "The kernels of the red, green and blue channel as heat maps");
   picture(".spectrum", found.images.spectrum, "Spectrum of the posterior map, its peaks marked");
   const under = find(".under");
@@ -325,6 +326,7 @@ function fill(card, panel, found) {
   find(".parts-words").textContent = judged
     ? `Windows of ${found.windows.side} pixels, each judged by itself: a rough guide, since single windows err more often than the whole picture.`
     : found.windows.reason || "";
+  find(".misfit-words").textContent = misfitWords(found);
   find(".map-words").textContent = `Bright pixels follow from their neighbours (on average ${percent(found.map.mean)} of 100). Flat places are bright in both kinds of picture; a regular pattern is what generators leave.`;
   const peaks = (found.spectrum.peaks || []).length;
   find(".spectrum-words").textContent = [
@@ -336,6 +338,17 @@ function fill(card, panel, found) {
   facts(find(".compression"), found.compression);
   statements(find(".metadata"), found.verdict.provenance);
   facts(find(".repeat"), { model: found.model, settings: found.settings, versions: found.versions, created: found.created });
+}
+
+function misfitWords(found) {
+  // Every map lacks a border of half a kernel; that of a large picture is of its middle only.
+  const part = found.picture.width - found.map.width > 32 || found.picture.height - found.map.height > 32;
+  return [
+    "Purple parts are foretold by the kernels worse than others as rich in texture. A part pasted from a picture of another size or history can look so, whether photograph or generated; so can sharp foregrounds, text, sky and clipped areas, and most pictures have some purple.",
+    "A place to look, not a finding: the map cannot say what is there, nor that anything was changed, and the verdict makes no use of it.",
+    part ? `It covers the central ${found.map.width} by ${found.map.height} pixels.` : "",
+    found.picture.orientation > 1 ? "It lies as the file stores the picture: turned or mirrored." : "",
+  ].filter(Boolean).join(" ");
 }
 
 function generator(verdict) {
