@@ -41,9 +41,19 @@ def test_it_installs_by_the_commands_of_the_readme():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"^(pip install .*? && convtrace demo)\b", readme, re.MULTILINE)
     install, demo = command.split(" && ")
-    run = " ; ".join(of("RUN"))
-    assert f"cd /src && {install} &&" in run
+    assert f"cd /src && {install}" in of("RUN")
     assert demo in of("RUN")
+
+
+def test_the_checkout_stays_in_the_stage_that_installs_it():
+    named, last = of("FROM")
+    image, _, stage = named.partition(" AS ")
+    # A virtual environment works at its own path, with the Python that made it.
+    assert last == image
+    assert of("RUN")[0] == "python -m venv /opt/convtrace"
+    assert of("COPY") == [". /src", f"--from={stage} /opt/convtrace /opt/convtrace"]
+    (path,) = [one for one in of("ENV") if one.startswith("PATH=")]
+    assert path == "PATH=/opt/convtrace/bin:$PATH"
 
 
 def test_it_runs_as_nobody_special_and_so_does_its_demo():
@@ -81,6 +91,17 @@ def test_its_command_serves_and_its_health_check_asks_there(compose):
         assert of("EXPOSE") == [str(settings.port)]
 
 
+def test_compose_has_the_same_health_check(compose):
+    # Images in the format of the Open Container Initiative cannot hold the Containerfile's.
+    (health,) = of("HEALTHCHECK")
+    options, command = health.split(" CMD ")
+    found = dict(word.removeprefix("--").split("=") for word in options.split())
+    expected = {name.replace("-", "_"): value for name, value in found.items()}
+    asked = {name: str(value) for name, value in compose["healthcheck"].items() if name != "test"}
+    assert asked == expected
+    assert compose["healthcheck"]["test"] == ["CMD", *json.loads(command)]
+
+
 def test_compose_shuts_it_in(compose):
     assert compose["read_only"] is True
     assert compose["user"] == "10001"
@@ -112,5 +133,7 @@ def test_every_folder_that_is_written_is_one_that_may_be():
 
 def test_what_is_copied_holds_no_history_and_no_environment():
     for name in (".containerignore", ".dockerignore"):
-        ignored = (ROOT / name).read_text(encoding="utf-8").split()
-        assert {".git", ".venv", ".env", "out"} <= set(ignored)
+        ignored = (ROOT / name).read_text(encoding="utf-8").splitlines()
+        assert {".git", ".venv", ".env", "out", "docs", "tests"} <= set(ignored)
+        # What a wheel is built of.
+        assert not {"src", "examples", "pyproject.toml", "README.md", "LICENSE"} & set(ignored)
