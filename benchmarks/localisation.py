@@ -39,8 +39,8 @@ from sklearn.metrics import roc_auc_score
 from convtrace import __version__, datasets, image
 from convtrace.descriptors.base import centre_crop
 from convtrace.detection import Detector, bundled
+from convtrace.detection.windows import WINDOW, Windows, windowed
 from convtrace.report.references import CROP, KERNEL_SIZE
-from convtrace.report.windows import WINDOW, Windows, windowed
 from convtrace.traces import extract, misfit_map, posterior_map
 
 ROOT = Path(__file__).resolve().parents[1]

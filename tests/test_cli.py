@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+
+from convtrace.cli.loading import loading
 
 
 def run(
@@ -292,3 +295,13 @@ def test_reproduce_lists_experiments_and_suggests_a_name(tmp_path):
     done = run("reproduce", "atribution", "-o", tmp_path / "out")
     assert done.returncode == 2
     assert "did you mean 'attribution'" in done.stderr
+
+
+def test_what_is_loaded_is_not_looked_through_for_garbage() -> None:
+    running, before = gc.isenabled(), gc.get_freeze_count()
+    with loading():
+        inside = gc.isenabled()
+    assert not inside
+    assert gc.isenabled() == running
+    assert gc.get_freeze_count() > before
+    gc.unfreeze()

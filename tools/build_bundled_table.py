@@ -1,11 +1,11 @@
 """Measure the corpus for the bundled detector: pixels to the packaged feature tables.
 
-    python tools/build_bundled_table.py --corpus ../shared/corpus [--only traces|residuals|scored]
+    python tools/build_bundled_table.py --corpus ../shared/corpus [--only traces|residuals|...]
 
 Every picture of both classes is measured as it is and after the same degradations
 (`convtrace.evaluation.BUNDLED`). The traces lie in one table and the other descriptors in
 another; `convtrace.evaluation.bundled_table` joins them. A third table has a part of the pictures
-in degradations that are only scored. Only numbers are stored.
+in degradations that are only scored, and a fourth has windows. Only numbers are stored.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main() -> int:
     failed = False
     for name in options.only or sorted(BUNDLED_TABLES):
         part = BUNDLED_TABLES[name]
-        pictures = corpus.select(part.chosen(corpus.groups))
+        pictures = corpus.select(part.chosen(corpus))
         start = time.monotonic()
 
         def progress(done: int, count: int, start: float = start) -> None:

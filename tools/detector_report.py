@@ -71,7 +71,9 @@ photographs 1 in 100 is called generated and of held-out images 5 in 100 real, o
 a domain that was left out of training 5 and 10 in 100, whichever is wider; the table of verdicts
 says how that holds on pictures that had no part in the limits. What lies between is unsure, and so
 is a picture unlike all training rows. A generator is named where the
-probability and the distance to its images allow it; otherwise it is unknown.
+probability and the distance to its images allow it; otherwise it is unknown. The windows of
+128x128 pixels in explanations have probabilities and limits of their own, by the same rule, set on
+windows of half of the pictures that are large enough; no classifier is trained on windows.
 
 A verdict on 512x512 pixels takes what
 [inference.md](../benchmarks/results/inference.md) says, stage by stage; how well a pasted part is

@@ -11,9 +11,13 @@ from PIL import Image
 from convtrace.detection.conditions import (
     CONDITIONS,
     in_words,
+    is_window,
     of_degradation,
     of_picture,
     of_quality,
+    of_whole,
+    of_window,
+    related,
 )
 from convtrace.image import degradations, read
 
@@ -46,6 +50,9 @@ def test_qualities(quality: float | None, condition: str) -> None:
         ("jpeg-75+mirror", "lossless", "lossless"),
         ("blur-3", "jpeg-1-69", "lossless"),
         ("mirror+web", "lossless", "jpeg-1-69"),
+        ("window-128", "jpeg-1-69", "window-of-jpeg-1-69"),
+        ("jpeg-75+window-128", "lossless", "window-of-jpeg-70-84"),
+        ("window-128+jpeg-75", "lossless", "jpeg-70-84"),
     ],
 )
 def test_degradations(degradation: str, before: str, condition: str) -> None:
@@ -73,3 +80,15 @@ def test_every_condition_has_words() -> None:
     assert len({in_words(name) for name in CONDITIONS}) == len(CONDITIONS)
     assert all(in_words(name) != name for name in CONDITIONS)
     assert in_words("my own") == "my own"
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_a_window_has_the_condition_of_its_picture(name: str) -> None:
+    window = of_window(name)
+    assert is_window(window)
+    assert not is_window(name)
+    assert of_window(window) == window
+    assert of_whole(window) == name
+    assert in_words(window) == in_words(name)
+    assert related(window) == (window, of_window(""), name)
+    assert related(name) == (name,)

@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from convtrace.descriptors import UnknownNameError
 from convtrace.detection import Detector, classifiers, recipes
 from convtrace.detection.calibration import calibrate
+from convtrace.detection.conditions import of_window
 from convtrace.errors import ConvtraceError, ImageError, ModelError
 
 
@@ -133,6 +134,34 @@ def test_rows_that_are_only_scored_teach_nothing(rows: Any) -> None:
             groups=np.where(np.arange(count) == 0, "alone", rows.groups),
             only_scored=np.arange(count) == 0,
         )
+
+
+def test_windows_have_limits_of_their_own(rows: Any) -> None:
+    count = len(rows.y)
+    options = {"n_splits": 4, "attribution": False}
+    alone = Detector("lda", **options).fit(
+        rows.X, rows.y, groups=rows.groups, conditions=rows.conditions
+    )
+    # Windows of real photographs look generated.
+    told = Detector("lda", **options).fit(
+        np.concatenate([rows.X, rows.X + 1.0]),
+        np.concatenate([rows.y, rows.y]),
+        groups=np.concatenate([rows.groups, rows.groups]),
+        conditions=np.concatenate([rows.conditions, np.char.add("window-of-", rows.conditions)]),
+        only_scored=np.arange(2 * count) >= count,
+    )
+    for condition in ("lossless", "jpeg-70-84"):
+        before, after = (each.calibration_for(condition) for each in (alone, told))
+        assert before.to_dict() == after.to_dict()
+        window = told.calibration_for(of_window(condition))
+        scores = told.decision_function(rows.X[(rows.y == "real")] + 1.0)
+        assert np.mean(window.probability(scores) >= window.high) <= 0.02
+        assert np.mean(after.probability(scores) >= after.high) > 0.1
+        assert alone.calibration_for(of_window(condition)) is before
+    assert told.calibration_for(of_window("other-lossy")) is told.calibration_for(of_window(""))
+    titles = [table.title for table in told.card_.results]
+    assert "Windows of pictures, by compression" in titles
+    assert "Windows of pictures, by compression" not in [t.title for t in alone.card_.results]
 
 
 def test_the_number_of_threads_does_not_matter() -> None:

@@ -23,11 +23,14 @@ from convtrace.evaluation import (
     write_table,
 )
 from convtrace.evaluation.bundled_table import (
+    BUNDLED_TABLES,
     MEASURED_PARTS,
     SCORED_DEGRADATIONS,
+    WINDOW_DEGRADATIONS,
     domains_of,
     scored_table,
     simulated_table,
+    windows_table,
 )
 from convtrace.evaluation.training import train_on_table
 
@@ -212,6 +215,21 @@ def test_packaged_rows_that_are_only_scored_are_of_pictures_that_were_trained_on
     assert set(scored.picture.tolist()) < set(table.picture.tolist())
     assert scored.names.tolist() == table.names.tolist()
     assert np.isfinite(scored.features).all()
+
+
+def test_packaged_windows_are_of_pictures_that_were_trained_on(corpus):
+    table, windows = bundled_table(), windows_table()
+    assert set(windows.templates.tolist()) == set(WINDOW_DEGRADATIONS)
+    assert set(windows.groups.tolist()) < set(table.groups.tolist())
+    assert windows.names.tolist() == table.names.tolist()
+    packaged = BUNDLED_TABLES["windows"]
+    chosen = datasets.load(corpus)
+    chosen = chosen.select(packaged.chosen(chosen)).select(np.arange(3))
+    again, _ = measure(chosen, packaged.descriptor(), packaged.degradations)
+    for picture in np.unique(again.picture):
+        mine, theirs = (each.select(each.picture == picture) for each in (again, windows))
+        np.testing.assert_array_equal(theirs.conditions, mine.conditions)
+        np.testing.assert_allclose(theirs.features, mine.features, rtol=2e-3, atol=2e-4)
 
 
 def test_packaged_table_is_what_the_pictures_give(corpus):

@@ -13,7 +13,16 @@ from convtrace.image import degradations, jpeg, read
 
 EXAMPLES = [
     *("none", "jpeg-75", "jpeg-1", "jpeg-100-444", "jpeg-50-422", "rescale-0.8", "rescale-2"),
-    *("rescale-.5", "crop-32", "crop-5000", "randomcrop-32", "blur-1", "blur-9", "rotate-45"),
+    *(
+        "rescale-.5",
+        "crop-32",
+        "crop-5000",
+        "randomcrop-32",
+        "window-32",
+        "blur-1",
+        "blur-9",
+        "rotate-45",
+    ),
     *("rotate-90", "rotate--12.5", "mirror", "noise-4", "noise-0"),
     *("fit-50", "square-0.4", "web", "hard"),
     "rescale-0.8+crop-40+noise-2+jpeg-90",
@@ -114,6 +123,21 @@ def test_random_crops_are_windows_and_cover_all_places():
         np.testing.assert_array_equal(result, pixels[top : top + 2, left : left + 2])
         corners.add((top, left))
     assert corners == {(0, 0), (0, 1), (1, 0), (1, 1)}
+
+
+def test_windows_lie_on_the_grid_of_blocks(pixels):
+    corners = set()
+    for seed in range(80):
+        result = degradations.apply("window-64", pixels, seed=seed)
+        (place,) = [
+            (top, left)
+            for top in range(0, 75 - 64 + 1, 8)
+            for left in range(0, 93 - 64 + 1, 8)
+            if np.array_equal(result, pixels[top : top + 64, left : left + 64])
+        ]
+        corners.add(place)
+    assert corners == {(top, left) for top in (0, 8) for left in (0, 8, 16, 24)}
+    assert degradations.apply("window-200", pixels).shape == pixels.shape
 
 
 def test_fit_only_scales_down(pixels):

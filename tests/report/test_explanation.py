@@ -13,9 +13,10 @@ from PIL import Image
 import convtrace
 from convtrace.datasets import examples
 from convtrace.detection import bundled
+from convtrace.detection.conditions import of_window
+from convtrace.detection.windows import WINDOW
 from convtrace.errors import ImageError
 from convtrace.report import explain, render_html
-from convtrace.report.windows import WINDOW
 from convtrace.report.writing import write_report
 
 from .conftest import encoded, scene
@@ -80,7 +81,9 @@ def test_windows_are_judged_as_the_detector_judges_them(photograph):
     part = pixels.pixels[windows.tops[0] :, windows.lefts[0] :][:WINDOW, :WINDOW]
     alone = bundled().examine(np.ascontiguousarray(part))
     score = bundled().decision_function(alone.vector[None])
-    expected = photograph.calibration.probability(score)
+    own = bundled().calibration_for(of_window(photograph.condition))
+    assert own is not photograph.calibration
+    expected = own.probability(score)
     if not np.isnan(windows.probabilities[0, 0]):
         assert windows.probabilities[0, 0] == pytest.approx(float(expected[0]))
 

@@ -14,6 +14,7 @@ from convtrace.cli.arguments import Workers, load_detector
 from convtrace.cli.codes import INTERRUPTED, UNREADABLE_INPUTS
 from convtrace.cli.console import compile_if_needed, progress, say
 from convtrace.cli.human import Tally, verdict_lines
+from convtrace.cli.loading import loading
 from convtrace.cli.scan import Model
 
 __all__ = ["demo"]
@@ -50,12 +51,13 @@ def demo(
 
     convtrace demo --json
     """
-    from convtrace.batch import scan_many
-    from convtrace.datasets import examples
+    with loading():
+        from convtrace.batch import scan_many
+        from convtrace.datasets import examples
 
-    pictures = examples.pictures()
-    detector = load_detector(model)
-    compile_if_needed()
+        pictures = examples.pictures()
+        detector = load_detector(model)
+        compile_if_needed()
     tally = Tally()
     right = wrong = 0
     paths = [picture.path for picture in pictures]

@@ -12,6 +12,7 @@ from convtrace.cli.arguments import load_detector
 from convtrace.cli.codes import UNREADABLE_INPUTS
 from convtrace.cli.console import Screen, compile_if_needed, complain, say
 from convtrace.cli.human import verdict_lines
+from convtrace.cli.loading import loading
 from convtrace.cli.scan import Model
 
 __all__ = ["explain"]
@@ -48,18 +49,19 @@ def explain(
 
     Exit codes: 0 done; 2 wrong usage; 3 the picture could not be read.
     """
-    from convtrace import report
-    from convtrace.batch import find_inputs
-    from convtrace.errors import ImageError
-    from convtrace.report.writing import check_report_file, write_report
+    with loading():
+        from convtrace import report
+        from convtrace.batch import find_inputs
+        from convtrace.errors import ImageError
+        from convtrace.report.writing import check_report_file, write_report
 
-    check_report_file(output)
-    found = list(islice(find_inputs([image]), 2))
-    if len(found) != 1:
-        many = "several pictures" if found else "no picture"
-        raise typer.BadParameter(f"{image} names {many}; one is explained at a time")
-    detector = load_detector(model)
-    compile_if_needed()
+        check_report_file(output)
+        found = list(islice(find_inputs([image]), 2))
+        if len(found) != 1:
+            many = "several pictures" if found else "no picture"
+            raise typer.BadParameter(f"{image} names {many}; one is explained at a time")
+        detector = load_detector(model)
+        compile_if_needed()
     try:
         explanation = report.explain(found[0].picture(provenance=True), detector)
     except ImageError as error:

@@ -23,6 +23,7 @@ from convtrace.cli.arguments import (
 from convtrace.cli.codes import INTERRUPTED, UNREADABLE_INPUTS
 from convtrace.cli.console import compile_if_needed, complain_of_inputs, progress, say
 from convtrace.cli.human import Tally, verdict_lines
+from convtrace.cli.loading import loading
 
 if TYPE_CHECKING:
     from convtrace.detection import Verdict
@@ -104,26 +105,27 @@ def scan(
     Exit codes: 0 done; 2 wrong usage; 3 some pictures could not be read, the rest is done.
     After Ctrl-C the verdicts so far are in the output.
     """
-    from convtrace.batch import CsvSink, JsonLinesSink, VerdictSink, engines, scan_many
+    with loading():
+        from convtrace.batch import CsvSink, JsonLinesSink, VerdictSink, engines, scan_many
 
-    if explanations and html is None:
-        raise typer.BadParameter("--explain needs --html FILE, to which it links")
-    if html is not None:
-        from convtrace.report.folder import FolderReport, explanations_folder, scan_rows
-        from convtrace.report.writing import check_report_file
+        if explanations and html is None:
+            raise typer.BadParameter("--explain needs --html FILE, to which it links")
+        if html is not None:
+            from convtrace.report.folder import FolderReport, explanations_folder, scan_rows
+            from convtrace.report.writing import check_report_file
 
-        if html.suffix.lower() in (".pdf", ".png"):
-            raise typer.BadParameter("a report on many pictures is a page; end it in .html")
-        check_report_file(html)
-    runner = engines.create(engine, address=address)
-    found = find(paths, frame_step)
-    sinks: list[VerdictSink] = []
-    if csv is not None:
-        sinks.append(CsvSink(csv))
-    if json_lines:
-        sinks.append(JsonLinesSink(sys.stdout))
-    detector = load_detector(model)
-    compile_if_needed()
+            if html.suffix.lower() in (".pdf", ".png"):
+                raise typer.BadParameter("a report on many pictures is a page; end it in .html")
+            check_report_file(html)
+        runner = engines.create(engine, address=address)
+        found = find(paths, frame_step)
+        sinks: list[VerdictSink] = []
+        if csv is not None:
+            sinks.append(CsvSink(csv))
+        if json_lines:
+            sinks.append(JsonLinesSink(sys.stdout))
+        detector = load_detector(model)
+        compile_if_needed()
 
     tally = Tally()
     failures: list[str] = []

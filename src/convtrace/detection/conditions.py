@@ -11,7 +11,17 @@ import re
 
 from convtrace.image import Picture, degradations
 
-__all__ = ["CONDITIONS", "in_words", "of_degradation", "of_picture", "of_quality"]
+__all__ = [
+    "CONDITIONS",
+    "in_words",
+    "is_window",
+    "of_degradation",
+    "of_picture",
+    "of_quality",
+    "of_whole",
+    "of_window",
+    "related",
+]
 
 _BUCKETS = ((95, "jpeg-95-100"), (85, "jpeg-85-94"), (70, "jpeg-70-84"), (1, "jpeg-1-69"))
 
@@ -20,6 +30,8 @@ CONDITIONS = ("lossless", *(name for _, name in _BUCKETS), "other-lossy")
 
 # Formats that are, or nearly always are, stored with a loss other than JPEG's.
 _OTHER_LOSSY = frozenset({"WEBP", "HEIF", "HEIC", "AVIF", "JPEG2000"})
+
+_WINDOW = "window-of-"
 
 _WORDS = {
     "lossless": "no JPEG compression",
@@ -87,7 +99,8 @@ def of_degradation(degradation: str, before: str = "lossless") -> str:
     -------
     str
         That of the last step where it is a JPEG one; "lossless" after any other step (the
-        pixels are stored anew); `before` where nothing is done.
+        pixels are stored anew); `before` where nothing is done. A "window" at the end is a part
+        of the picture before it, and has its condition; see `of_window`.
 
     Examples
     --------
@@ -96,10 +109,85 @@ def of_degradation(degradation: str, before: str = "lossless") -> str:
     """
     written_out = degradations.expand(degradation.strip().lower())
     steps = [step for step in written_out.split("+") if step not in ("", "none")]
+    if steps and steps[-1].startswith("window-"):
+        return of_window(of_degradation("+".join(steps[:-1]), before))
     if not steps:
         return before
     match = re.match(r"jpeg-(\d+)", steps[-1])
     return of_quality(float(match.group(1)) if match else None)
+
+
+def of_window(condition: str) -> str:
+    """Return the condition of a small part of a picture, judged by itself.
+
+    Parameters
+    ----------
+    condition : str
+        That of the picture.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> of_window("jpeg-70-84"), in_words(of_window("jpeg-70-84"))
+    ('window-of-jpeg-70-84', 'JPEG quality 70 to 84')
+    """
+    return condition if is_window(condition) else _WINDOW + condition
+
+
+def is_window(condition: str) -> bool:
+    """Tell whether a condition is one of `of_window`.
+
+    Parameters
+    ----------
+    condition : str
+        Any.
+
+    Returns
+    -------
+    bool
+    """
+    return condition.startswith(_WINDOW)
+
+
+def of_whole(condition: str) -> str:
+    """Return the condition of the picture that a window is part of.
+
+    Parameters
+    ----------
+    condition : str
+        From `of_window`; any other is returned as it is.
+
+    Returns
+    -------
+    str
+    """
+    return condition.removeprefix(_WINDOW)
+
+
+def related(condition: str) -> tuple[str, ...]:
+    """Name the conditions whose calibration judges a picture, the most fitting first.
+
+    Parameters
+    ----------
+    condition : str
+        That of the picture, or from `of_window`.
+
+    Returns
+    -------
+    tuple of str
+        For a window also that of all windows, and that of the picture.
+
+    Examples
+    --------
+    >>> related("lossless"), related(of_window("lossless"))
+    (('lossless',), ('window-of-lossless', 'window-of-', 'lossless'))
+    """
+    if not is_window(condition):
+        return (condition,)
+    return condition, of_window(""), of_whole(condition)
 
 
 def in_words(condition: str) -> str:
@@ -108,10 +196,11 @@ def in_words(condition: str) -> str:
     Parameters
     ----------
     condition : str
-        One of `CONDITIONS`, or a name of the user's own.
+        One of `CONDITIONS`, or a name of the user's own; a window's is that of its picture.
 
     Returns
     -------
     str
     """
-    return _WORDS.get(condition, condition)
+    whole = of_whole(condition)
+    return _WORDS.get(whole, whole)

@@ -21,7 +21,15 @@ from convtrace.detection.attribution import Attribution, Likeness, fit_attributi
 from convtrace.detection.calibration import Calibration, Rates, Unseen, calibrate, fit_sigmoid
 from convtrace.detection.card import Card, Table
 from convtrace.detection.compact import compact
-from convtrace.detection.conditions import CONDITIONS, in_words, of_picture
+from convtrace.detection.conditions import (
+    CONDITIONS,
+    in_words,
+    is_window,
+    of_picture,
+    of_whole,
+    of_window,
+    related,
+)
 from convtrace.detection.domains import HeldOutVerdicts, domain_folds, with_auxiliary
 from convtrace.detection.guard import Guard, fit_guard
 from convtrace.detection.held_out import (
@@ -300,9 +308,11 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         auxiliary : array-like of bool, shape (n,), optional
             Rows to train on that nothing is measured by, such as simulated generators'.
         only_scored : array-like of bool, shape (n,), optional
-            Rows that nothing is learnt from: they are in `held_out_` with the scores and limits
-            of their group's fold. Such are degradations that the detector is to be measured by
-            and not trained on. Each shares its group with a training row.
+            Rows that no classifier is trained on: they are in `held_out_` with the scores and
+            limits of their group's fold. Such are degradations that the detector is to be measured
+            by and not trained on. Each shares its group with a training row. Where they are
+            windows (`convtrace.detection.conditions.of_window`), the calibrations and limits of
+            windows are set by them; all else is set by training rows.
 
         Returns
         -------
@@ -438,20 +448,20 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         scores = np.mean(columns, axis=0)
         unseen = np.mean(unseen_columns, axis=0) if apart else None
 
-        fit = partial(self._calibrations, scores, unseen, weights, measured)
-        self.calibration_, self.condition_calibrations_ = fit(counted)
+        fit = partial(self._calibrations, scores, unseen, weights, measured, counted)
+        self.calibration_, self.condition_calibrations_ = fit(np.ones_like(counted))
         fold_of = np.empty(len(chosen), dtype=np.intp)
         found = np.empty((4, len(chosen)))
         for number, (_, test) in enumerate(inner):
             fold_of[test] = number
             # Calibrated on the other folds, so that no row has a part in its own probability.
-            others = counted.copy()
+            others = np.ones_like(counted)
             others[test] = False
             pooled, single = fit(others)
             single = single if self.per_condition else {}
             for condition in np.unique(measured.conditions[test]):
                 here = test[measured.conditions[test] == condition]
-                by = single.get(str(condition), pooled)
+                by = _calibration_of(str(condition), pooled, single)
                 found[0, here] = by.probability(scores[here])
                 found[1, here] = np.nan if unseen is None else by.probability(unseen[here])
                 found[2:, here] = np.array([[by.low], [by.high]])
@@ -476,9 +486,13 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         unseen: Floats | None,
         weights: Floats,
         measured: _Rows,
+        counted: NDArray[np.bool_],
         chosen: NDArray[np.bool_],
     ) -> tuple[Calibration, dict[str, Calibration]]:
-        """Calibrate some of the held-out rows: all together, and each condition by itself."""
+        """Calibrate some of the held-out rows: all together, and each condition by itself.
+
+        Rows that are only scored count where they are windows, and for windows alone.
+        """
         generated, conditions = measured.generated, measured.conditions
         rates = Rates(
             self.false_positive_rate,
@@ -498,16 +512,22 @@ class Detector(BaseEstimator):  # type: ignore[misc]
                 unseen=foreign,
             )
 
+        windows = np.array([is_window(condition) for condition in conditions.tolist()], dtype=bool)
+        weights = np.where(windows & ~counted, 1.0, weights)
+        kinds = {each: conditions == each for each in sorted(set(conditions.tolist()) - {""})}
+        if windows.any():
+            kinds[of_window("")] = windows
         single = {}
-        for condition in sorted(set(conditions.tolist()) - {""}):
-            rows = chosen & (conditions == condition)
+        for condition, rows in kinds.items():
+            rows = chosen & rows & (counted | windows)
             fewest = min((generated & rows).sum(), (~generated & rows).sum())
             if fewest >= _LEAST_ROWS_OF_A_CONDITION:
                 # A condition holds more of one class than the whole does.
                 even = self.balance != "none"
                 own = even_classes(generated[rows], weights[rows]) if even else weights[rows]
                 single[condition] = made(rows, own)
-        return made(chosen, weights[chosen]), single
+        whole = chosen & counted
+        return made(whole, weights[whole]), single
 
     def _rates(self) -> dict[str, float]:
         return {
@@ -849,12 +869,13 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         Calibration
-            That of all held-out pictures where the condition has none of its own.
+            That of all held-out pictures where the condition has none of its own; a window's is
+            before that sought among all windows, and in its picture's condition.
         """
         self._check_fitted()
         if not self.per_condition:
             return self.calibration_
-        return self.condition_calibrations_.get(condition, self.calibration_)
+        return _calibration_of(condition, self.calibration_, self.condition_calibrations_)
 
     def _probabilities(self, scores: Floats, conditions: NDArray[np.str_]) -> Floats:
         single = self.condition_calibrations_ if self.per_condition else {}
@@ -1033,8 +1054,14 @@ def _mapped(
     out = np.empty(len(scores))
     for condition in np.unique(conditions):
         rows = conditions == condition
-        out[rows] = single.get(str(condition), pooled).probability(scores[rows])
+        out[rows] = _calibration_of(str(condition), pooled, single).probability(scores[rows])
     return out
+
+
+def _calibration_of(
+    condition: str, pooled: Calibration, single: Mapping[str, Calibration]
+) -> Calibration:
+    return next((single[name] for name in related(condition) if name in single), pooled)
 
 
 def _is_feature_table(X: Any) -> bool:
@@ -1078,15 +1105,7 @@ def _counts(values: NDArray[np.str_]) -> dict[str, int]:
     }
 
 
-def _held_out_tables(
-    pooled: Calibration,
-    by_condition: Mapping[str, Calibration],
-    attribution: Attribution | None,
-    n_splits: int,
-) -> tuple[Table, ...]:
-    order = {name: place for place, name in enumerate(CONDITIONS)}
-    names = sorted(by_condition, key=lambda name: (order.get(name, len(order)), name))
-    rows = [("all", pooled), *((in_words(name), by_condition[name]) for name in names)]
+def _by_compression(title: str, rows: Sequence[tuple[str, Calibration]], note: str) -> Table:
     keys = (
         "n_real",
         "n_generated",
@@ -1097,32 +1116,57 @@ def _held_out_tables(
         "false_positives",
         "misses",
     )
+    return Table(
+        title,
+        (
+            "compression",
+            "real",
+            "generated",
+            "balanced accuracy",
+            "AUC",
+            "generated called generated",
+            "real called real",
+            "real called generated",
+            "generated called real",
+        ),
+        tuple(
+            (name, *(int(each.measured[k]) if k[:2] == "n_" else each.measured[k] for k in keys))
+            for name, each in rows
+        ),
+        note,
+    )
+
+
+def _held_out_tables(
+    pooled: Calibration,
+    by_condition: Mapping[str, Calibration],
+    attribution: Attribution | None,
+    n_splits: int,
+) -> tuple[Table, ...]:
+    order = {name: place for place, name in enumerate(CONDITIONS)}
+    names = sorted(by_condition, key=lambda name: (order.get(of_whole(name), len(order)), name))
+    wholes = [name for name in names if not is_window(name)]
+    rows = [("all", pooled), *((in_words(name), by_condition[name]) for name in wholes)]
     note = f"Grouped {n_splits}-fold held-out scores of the training pictures."
     tables = [
-        Table(
+        _by_compression(
             "Real against generated, by compression",
-            (
-                "compression",
-                "real",
-                "generated",
-                "balanced accuracy",
-                "AUC",
-                "generated called generated",
-                "real called real",
-                "real called generated",
-                "generated called real",
-            ),
-            tuple(
-                (
-                    name,
-                    *(int(each.measured[k]) if k[:2] == "n_" else each.measured[k] for k in keys),
-                )
-                for name, each in rows
-            ),
+            rows,
             f"{note} Balanced accuracy is at a probability of 0.5; the other shares are of "
             "verdicts, by limits set on these same rows, and what they leave is unsure.",
         )
     ]
+    windows = [(in_words(name) or "all", by_condition[name]) for name in names if is_window(name)]
+    if windows:
+        tables.append(
+            _by_compression(
+                "Windows of pictures, by compression",
+                sorted(windows, key=lambda row: row[0] != "all"),
+                "Small parts of the training pictures, judged by themselves, which no classifier "
+                "was trained on. Scores, shares and limits as for whole pictures; the limits are "
+                "windows' own.",
+            )
+        )
     if "unseen_auc" in pooled.measured:
         unseen_keys = ("auc", "found", "cleared", "false_positives", "misses")
         tables.append(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convtrace import descriptors
+from convtrace.datasets import Dataset, read_header
+from convtrace.detection.windows import LEAST_SIDES, WINDOW
 from convtrace.errors import DatasetError
 from convtrace.evaluation.tables import FeatureTable, join_tables, read_table
 
@@ -24,10 +27,12 @@ __all__ = [
     "MEASURED_PARTS",
     "SCORED_DEGRADATIONS",
     "SIMULATED",
+    "WINDOW_DEGRADATIONS",
     "bundled_table",
     "domains_of",
     "scored_table",
     "simulated_table",
+    "windows_table",
 ]
 
 _DATA = Path(__file__).parent / "data"
@@ -45,6 +50,11 @@ BUNDLED_DEGRADATIONS = (
 SCORED_DEGRADATIONS = ("web", "hard", "rescale-0.9", "jpeg-80")
 """What pictures go through that are scored and never trained on: two chains of the web, and two
 small changes that must turn no verdict into its opposite."""
+
+WINDOW_DEGRADATIONS = tuple(
+    f"{before}window-{WINDOW}" for before in ("", "jpeg-90+", "jpeg-75+", "jpeg-50+")
+)
+"""The windows of pictures by which the verdicts on windows are calibrated."""
 
 MEASURED_PARTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -136,38 +146,50 @@ class PackagedTable:
         Its rows for each picture.
     one_in : int
         Which pictures: those of one in so many groups, by hash.
+    measured : mapping
+        The descriptors' options, by name.
+    least_sides : tuple of int
+        And no pictures with a smaller shorter or longer side, in pixels.
     """
 
     file: str
     parts: tuple[str, ...]
     degradations: tuple[str, ...]
     one_in: int = 1
+    measured: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MEASURED_PARTS)
+    least_sides: tuple[int, int] = (0, 0)
 
     @property
     def path(self) -> Path:
         """Where it is."""
         return _DATA / self.file
 
-    def chosen(self, groups: NDArray[np.str_]) -> NDArray[np.bool_]:
+    def chosen(self, dataset: Dataset) -> NDArray[np.bool_]:
         """Tell which pictures it holds.
 
         Parameters
         ----------
-        groups : numpy.ndarray of str, shape (n,)
-            The groups of a data set's pictures.
+        dataset : Dataset
+            The corpus, of n pictures.
 
         Returns
         -------
         numpy.ndarray of bool, shape (n,)
         """
-        digests = [hashlib.sha256(group.encode()).hexdigest() for group in groups.tolist()]
-        return np.array([int(digest[:8], 16) % self.one_in == 0 for digest in digests], dtype=bool)
+        digests = [hashlib.sha256(group.encode()).hexdigest() for group in dataset.groups.tolist()]
+        found = np.array([int(each[:8], 16) % self.one_in == 0 for each in digests], dtype=bool)
+        if any(self.least_sides):
+            for row in np.flatnonzero(found):
+                header = read_header(dataset.paths[row])
+                sides = sorted((header.width, header.height))
+                found[row] = all(map(operator.ge, sides, self.least_sides))
+        return found
 
     def descriptor(self) -> Any:
         """Return what measures it."""
         if len(self.parts) == 1:
-            return descriptors.create(self.parts[0], **MEASURED_PARTS[self.parts[0]])
-        parts = {name: MEASURED_PARTS[name] for name in self.parts}
+            return descriptors.create(self.parts[0], **self.measured[self.parts[0]])
+        parts = {name: self.measured[name] for name in self.parts}
         return descriptors.create("joined", parts=parts)
 
 
@@ -192,10 +214,19 @@ BUNDLED_TABLES: Mapping[str, PackagedTable] = MappingProxyType(
         "scored": PackagedTable(
             "corpus-scored.parquet", tuple(MEASURED_PARTS), SCORED_DEGRADATIONS, one_in=3
         ),
+        "windows": PackagedTable(
+            "corpus-windows.parquet",
+            tuple(BUNDLED_PARTS),
+            WINDOW_DEGRADATIONS,
+            one_in=2,
+            measured=BUNDLED_PARTS,
+            least_sides=LEAST_SIDES,
+        ),
     }
 )
-"""The traces, in more degradations than the detector needs; what is joined to them; and a third
-of the pictures in degradations that nothing is trained on."""
+"""The traces, in more degradations than the detector needs; what is joined to them; a third of the
+pictures in degradations that nothing is trained on; and windows of half of those that are large
+enough, likewise."""
 
 SIMULATED = _DATA / "corpus-simulated.parquet"
 """All of these descriptors of photographs that went through small decoders; see
@@ -268,6 +299,23 @@ def scored_table(*, parts: Mapping[str, Mapping[str, Any]] = BUNDLED_PARTS) -> F
         Where the packaged table is missing or damaged.
     """
     return _of(parts, read_table(BUNDLED_TABLES["scored"].path))
+
+
+def windows_table() -> FeatureTable:
+    """Return the rows that verdicts on windows are calibrated by.
+
+    Returns
+    -------
+    FeatureTable
+        With the columns of `bundled_table`, whose groups these are: one row for each of
+        `WINDOW_DEGRADATIONS` and each of half of the pictures that are large enough for windows.
+
+    Raises
+    ------
+    DatasetError
+        Where the packaged table is missing or damaged.
+    """
+    return _of(BUNDLED_PARTS, read_table(BUNDLED_TABLES["windows"].path))
 
 
 def bundled_table(*, parts: Mapping[str, Mapping[str, Any]] = BUNDLED_PARTS) -> FeatureTable:

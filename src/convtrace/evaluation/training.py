@@ -27,6 +27,7 @@ from convtrace.evaluation.bundled_table import (
     domains_of,
     scored_table,
     simulated_table,
+    windows_table,
 )
 from convtrace.evaluation.metrics import METRICS, calibration_error, interval, summarise
 from convtrace.evaluation.tables import FeatureTable, measure, stack_tables
@@ -132,7 +133,7 @@ def train_bundled(*, seed: int = 0, n_jobs: int | None = None, leave_out: bool =
         leave_out=leave_out,
         domains=domains_of(table.subsets),
         simulated=simulated_table(),
-        scored=scored_table(),
+        scored=stack_tables([scored_table(), windows_table()]),
     )
 
 

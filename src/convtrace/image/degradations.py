@@ -38,6 +38,7 @@ _SUBSAMPLING = {"444": "4:4:4", "422": "4:2:2", "420": "4:2:0"}
 _SCALE_LIMIT = 8.0
 _BLUR_LIMIT = 255
 _JPEG_LIMIT = 65500
+_BLOCK = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +343,13 @@ def _random_crop(size: str) -> Step:
     return lambda pixels, rng: _window(pixels, side, lambda free: int(rng.integers(free + 1)))
 
 
+def _block_window(size: str) -> Step:
+    side = _positive(size)
+    return lambda pixels, rng: _window(
+        pixels, side, lambda free: int(rng.integers(free // _BLOCK + 1)) * _BLOCK
+    )
+
+
 def _positive(size: str) -> int:
     side = int(size)
     if side < 1:
@@ -460,6 +468,12 @@ for _degradation in (
         "a window of at most S x S pixels at a random place",
         r"randomcrop-(\d{1,6})",
         _random_crop,
+    ),
+    Degradation(
+        "window-S",
+        "the same, on JPEG's grid of blocks of 8 x 8: all that compression left stays in place",
+        r"window-(\d{1,6})",
+        _block_window,
     ),
     Degradation(
         "blur-K", "Gaussian blur with a K x K kernel, K odd, 1 to 255", r"blur-(\d{1,3})", _blur

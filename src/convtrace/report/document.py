@@ -187,13 +187,17 @@ def _verdict(e: Explanation, number: int) -> Figure:
     )
     if not e.windows.reason:
         counts = window_counts(e)
+        windows_words = (
+            ", so that its limits are stricter and most get no verdict"
+            if e.windows.own_scale
+            else ", and errs more often"
+        )
         sheet.text("By parts", size=12, weight="bold")
         sheet.text(
             f"{counts['all']} windows: {counts['generated']} generated, {counts['real']} real, "
             f"{counts['unsure']} unsure. Blue parts look real, orange ones generated; colourless "
-            "ones tell nothing. Single windows err more often than the whole: in tests of the "
-            "bundled detector windows of untouched photographs were called generated where no "
-            "photograph was, and the map found a pasted generated part hardly better than by "
+            f"ones tell nothing. A window tells less than the whole{windows_words}. In tests of "
+            "the bundled detector the map found a pasted generated part hardly better than by "
             "chance."
         )
         sheet.plot(figures.windows_figure(e), height=max(0.1, min(0.3, sheet.at - _BOTTOM)))

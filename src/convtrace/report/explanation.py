@@ -19,6 +19,7 @@ from convtrace.batch.engines import default_workers
 from convtrace.descriptors import centre_crop
 from convtrace.detection import Calibration, Detector, Verdict, bundled, current_versions
 from convtrace.detection.conditions import in_words, of_picture
+from convtrace.detection.windows import MOST_WINDOWS, WINDOW, Windows, windowed
 from convtrace.errors import ImageError, TraceError
 from convtrace.image import JpegFacts, Limits, Picture, Provenance, read
 from convtrace.report import pictures
@@ -33,7 +34,6 @@ from convtrace.report.references import (
     references,
 )
 from convtrace.report.text import shown
-from convtrace.report.windows import MOST_WINDOWS, WINDOW, Windows, windowed
 from convtrace.traces import (
     Peak,
     Trace,
@@ -273,6 +273,7 @@ class Explanation:
                 ],
                 "labels": windows.labels.tolist(),
                 "reason": windows.reason,
+                "own_scale": windows.own_scale,
             },
             "compression": _compression(self.jpeg, self.condition),
             "model": dict(self.model),

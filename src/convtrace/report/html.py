@@ -13,11 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from convtrace.detection.conditions import in_words
+from convtrace.detection.windows import WINDOW
 from convtrace.report import figures
 from convtrace.report.periods import in_words as period_in_words
 from convtrace.report.references import CHANNELS
 from convtrace.report.text import size_in_words
-from convtrace.report.windows import WINDOW
 
 if TYPE_CHECKING:
     from convtrace.report.explanation import Explanation

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from convtrace.detection.windows import WINDOW, Windows
 from convtrace.image import Picture
-from convtrace.report.windows import WINDOW, Windows
 
 __all__ = [
     "GENERATED",
@@ -144,7 +144,7 @@ def overlay_png(picture: Picture, windows: Windows) -> bytes:
     picture : Picture
         The picture that was judged.
     windows : Windows
-        Of `convtrace.report.windows.windowed`.
+        Of `convtrace.detection.windows.windowed`.
 
     Returns
     -------

@@ -1,4 +1,8 @@
-"""The windowed verdict: the detector's probability in many places of one picture."""
+"""The windowed verdict: the detector's probability in many places of one picture.
+
+A window is judged by the calibration and the limits of windows, where the detector has them: a
+part of a picture scores otherwise than the whole.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from convtrace.detection import Detector, Examination
+from convtrace.detection.conditions import of_picture, of_window
+from convtrace.detection.detector import Detector, Examination
 from convtrace.errors import ImageError
 from convtrace.image import Picture, Pixels
 
@@ -46,6 +51,9 @@ class Windows:
         "real", "generated" or "unsure".
     reason : str
         Why there are no windows; empty where there are.
+    own_scale : bool
+        Whether the detector has probabilities and limits for windows; otherwise they are judged
+        by those of whole pictures.
     """
 
     tops: tuple[int, ...]
@@ -53,6 +61,7 @@ class Windows:
     probabilities: NDArray[np.float64]
     labels: NDArray[np.str_]
     reason: str = ""
+    own_scale: bool = False
 
     @property
     def apart(self) -> bool:
@@ -129,12 +138,14 @@ def windowed(
     lefts = starts(picture.width, min(columns, most))
     tops = starts(picture.height, max(1, most // len(lefts)))
     corners = [(top, left) for top in tops for left in lefts]
+    condition = of_picture(picture)
 
     def examine(corner: tuple[int, int]) -> Examination:
         top, left = corner
         pixels: Pixels = picture.pixels[top : top + WINDOW, left : left + WINDOW]
         # The rest of the picture stays: its compression decides on the calibration.
-        return detector.examine(replace(picture, pixels=pixels.copy()))
+        found = detector.examine(replace(picture, pixels=pixels.copy()))
+        return replace(found, condition=of_window(condition))
 
     try:
         found = list(pool.map(examine, corners))
@@ -153,4 +164,6 @@ def windowed(
         lefts,
         np.array(probabilities, dtype=np.float64).reshape(shape),
         np.array([verdict.label for verdict in verdicts], dtype=str).reshape(shape),
+        own_scale=detector.calibration_for(of_window(condition))
+        is not detector.calibration_for(condition),
     )
