@@ -5,9 +5,12 @@
 Without a GPU it measures the agreement on PyTorch's CPU build, and no rate: one of a CPU
 says nothing about a GPU. With one it measures
 
-- ``agreement``: kernels of all channels of the pictures beside those of the CPU solver;
+- ``agreement``: kernels of all channels of the pictures beside those of the CPU solver, with the
+  planes in doubt fitted anew by it, and of the batch alone; how many those planes are and how long
+  that takes;
 - ``rate``: pictures a second, RGB, data in the memory of the host, the copy to the card included,
-  and what of the card's arithmetic and memory bandwidth that takes;
+  with the planes in doubt fitted anew and without, and what of the card's arithmetic and memory
+  bandwidth it takes without;
 - ``passes``: each kernel alone;
 - ``jpeg``: the same from JPEG files in memory, decoded by worker processes beside the fits;
 - ``profile``: where the time of the card goes.
@@ -41,7 +44,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convtrace import image, traces
-from convtrace.traces import _passes, gpu
+from convtrace.traces import _doubt, _passes, gpu
+from convtrace.traces.solver import MAX_PASSES, TOLERANCE
 
 MODES = {
     _passes.GRADIENT: "gradient",
@@ -75,6 +79,12 @@ def tiles(folder: Path, count: int, side: int, each: int, seed: int) -> NDArray[
     return np.stack(found[:count])
 
 
+def flattest(pictures: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
+    """Return the pictures with the most pixels that equal their right neighbours."""
+    alike = (pictures[:, :, 1:] == pictures[:, :, :-1]).all(axis=3).mean(axis=(1, 2))
+    return pictures[np.argsort(-alike)[:count]]
+
+
 def turned(pictures: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
     """Return so many planes, those of the pictures turned and mirrored in eight ways."""
     planes = pictures.transpose(0, 3, 1, 2).reshape(-1, *pictures.shape[1:3])
@@ -100,30 +110,42 @@ def fitted_on_cpu(planes: NDArray[np.uint8], size: int, keep: Path | None) -> tr
 def agreement(planes: NDArray[np.uint8], size: int, device: str, keep: Path | None) -> list[str]:
     """Return the row of one kernel size."""
     expected = fitted_on_cpu(planes, size, keep)
-    found = gpu.fit_batch(planes, size, device=device)
-    distance = np.abs(found.kernels - expected.kernels).max(axis=(1, 2))
+    found = gpu.fit_batch(planes, size, device=device, settle=False)
+    begin = time.perf_counter()
+    settled = _doubt.settled(
+        planes, found, tolerance=TOLERANCE, max_passes=MAX_PASSES, threads=CORES
+    )
+    seconds = time.perf_counter() - begin
+    distance, alone = (
+        np.abs(trace.kernels - expected.kernels).max(axis=(1, 2)) for trace in (settled, found)
+    )
     rise = found.log_likelihood - expected.log_likelihood
-    far = distance > 1e-4
+    far = alone > 1e-4
     # Less than rounding to whole grey levels leaves is left by flat areas alone.
     rough = expected.sigma >= np.sqrt(1 / 12)
     for index in np.flatnonzero(far):
         print(
-            f"N={size} plane {index}: distance {distance[index]:.1e}, log-likelihood "
+            f"N={size} plane {index}: distance {alone[index]:.1e}, log-likelihood "
             f"{expected.log_likelihood[index]:.6f} and {rise[index]:+.1e}, sigma "
-            f"{expected.sigma[index]:.3f}, passes {expected.iterations[index]} and "
-            f"{found.iterations[index]}, converged {expected.converged[index]} and "
-            f"{found.converged[index]}, dependent {expected.regularized[index]} and "
-            f"{found.regularized[index]}",
+            f"{expected.sigma[index]:.4f} and {found.sigma[index]:.4f}, passes "
+            f"{expected.iterations[index]} and {found.iterations[index]}, converged "
+            f"{expected.converged[index]} and {found.converged[index]}, dependent "
+            f"{expected.regularized[index]} and {found.regularized[index]}, "
+            f"fitted anew {settled.anew[index]}",
             flush=True,
         )
     return [
         str(size),
         str(len(planes)),
-        f"{np.median(distance):.1e}",
-        f"{np.quantile(distance, 0.99):.1e}",
+        f"{np.mean(distance <= 1e-4):.2%}",
         f"{distance.max():.1e}",
+        f"{np.mean(settled.anew):.2%}",
+        f"{seconds:.1f}",
         f"{np.mean(~far):.2%}",
         f"{np.mean(~far[rough]):.2%} of {rough.sum()}",
+        f"{np.median(alone):.1e}",
+        f"{np.quantile(alone, 0.99):.1e}",
+        f"{alone.max():.1e}",
         f"{np.mean(np.abs(rise) <= 1e-6):.2%}",
         f"{(far & (rise > 1e-6)).sum()} / {(far & (rise < -1e-6)).sum()}",
         f"{np.mean(found.iterations):.2f} / {np.mean(expected.iterations):.2f}",
@@ -205,12 +227,13 @@ def rate(planes: NDArray[np.uint8], size: int, limits: dict[str, float]) -> list
     gpu.fit_batch(planes[:1536], size, device="cuda")
     seconds = []
     # Counting takes no time worth speaking of.
-    for _ in range(2):
+    for settle in (False, False, True):
         torch.cuda.synchronize()
         begin = time.perf_counter()
         with counted() as taken:
-            found = gpu.fit_batch(planes, size, device="cuda")
+            found = gpu.fit_batch(planes, size, device="cuda", settle=settle)
         seconds.append(time.perf_counter() - begin)
+    *seconds, whole = seconds
     total: Counter[str] = Counter()
     for (mode, precise), times in taken.items():
         for kind, amount in cost(mode, precise, size, planes.shape[1:]).items():
@@ -220,6 +243,8 @@ def rate(planes: NDArray[np.uint8], size: int, limits: dict[str, float]) -> list
     double = sum(times for (_, precise), times in taken.items() if precise)
     return [
         str(size),
+        f"{len(planes) / 3 / whole:.0f}",
+        f"{np.mean(found.anew):.2%}",
         f"{len(planes) / 3 / least:.0f}",
         f"{len(planes) / 3 / max(seconds):.0f}",
         f"{sum(taken.values()) / len(planes):.1f} ({matrix / len(planes):.1f}, "
@@ -334,7 +359,7 @@ def profile(planes: NDArray[np.uint8], size: int) -> str:
     """Return the table of what the card does in a run."""
     kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=kinds) as found:
-        gpu.fit_batch(planes, size, device="cuda")
+        gpu.fit_batch(planes, size, device="cuda", settle=False)
     averages = found.key_averages()
     device = averages.table(sort_by="self_cuda_time_total", row_limit=22, max_name_column_width=60)
     host = averages.table(sort_by="self_cpu_time_total", row_limit=12, max_name_column_width=40)
@@ -354,6 +379,10 @@ def main() -> None:
     parser.add_argument("--files", type=Path, default=os.environ.get("CONVTRACE_CORPUS", default))
     parser.add_argument("--pictures", type=int, default=300, help="for the agreement")
     parser.add_argument("--tiles", type=int, default=1, help="of one file, at most")
+    parser.add_argument("--skip", type=int, default=0, help="tiles to leave out before these")
+    parser.add_argument(
+        "--out-of", type=int, help="tiles of which the flattest are taken for the agreement"
+    )
     parser.add_argument("--side", type=int, help="256 on a GPU, else 128")
     parser.add_argument("--kernel-size", type=int, nargs="+", default=[3, 5, 7])
     parser.add_argument("--many", type=int, default=16384, help="pictures, for rates")
@@ -367,9 +396,15 @@ def main() -> None:
 
     device = gpu.choose_device("auto")
     side = options.side or (256 if device == "cuda" else 128)
-    pictures = tiles(Path(options.files), options.pictures, side, options.tiles, seed=0)
-    name = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
+    last = options.skip + (options.out_of or options.pictures)
+    pictures = tiles(Path(options.files), last, side, options.tiles, seed=0)[options.skip :]
     given = f"--pictures {options.pictures} --tiles {options.tiles} --side {side}"
+    if options.skip:
+        given += f" --skip {options.skip}"
+    if options.out_of:
+        pictures = flattest(pictures, options.pictures)
+        given += f" --out-of {options.out_of}"
+    name = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
     parts = [
         "# The solver of batches, measured",
         f"`python benchmarks/gpu.py {given}` on {name}, {CORES} cores, PyTorch "
@@ -390,10 +425,11 @@ def main() -> None:
             f"## Agreement with the CPU solver, {len(pictures)} tiles of {side}x{side}, RGB",
             table(
                 [
-                    "N", "planes", "median distance", "99th percentile", "largest",
-                    "at most 1e-4", "the same, sigma at least 0.29", "likelihood alike to 1e-6",
-                    "farther, and likelier here / there", "mean passes, batch / CPU",
-                    "converged, batch / CPU",
+                    "N", "planes", "at most 1e-4", "largest distance", "fitted anew",
+                    "seconds of that", "batch alone: at most 1e-4",
+                    "the same, sigma at least 0.29", "median distance", "99th percentile",
+                    "largest", "likelihood alike to 1e-6", "farther, and likelier here / there",
+                    "mean passes, batch / CPU", "converged, batch / CPU",
                 ],
                 [agreement(planes, size, device, options.keep) for size in options.kernel_size],
             ),
@@ -421,8 +457,8 @@ def main() -> None:
             f"({len(single)} files, one tile each, turned and mirrored)",
             table(
                 [
-                    "N", "pictures a second", "slower of two", "passes (with matrix, float64)",
-                    *shares, "converged",
+                    "N", "pictures a second", "fitted anew", "batch alone", "slower of two",
+                    "passes (with matrix, float64)", *shares, "converged",
                 ],
                 [rate(many, size, limits) for size in options.kernel_size],
             ),

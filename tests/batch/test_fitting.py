@@ -101,6 +101,23 @@ def test_same_table_as_one_by_one(mixed, one_by_one, tmp_path, monkeypatch, engi
 
 
 @pytest.mark.usefixtures("stand_in")
+def test_rows_of_flat_pictures_do_not_depend_on_the_device(tmp_path):
+    rng = np.random.default_rng(3)
+    for index in range(3):
+        noise = rng.integers(0, 256, size=(20, 24, 3), dtype=np.uint8)
+        # Doubled, or saturated for the greater part: the likelihood has many maxima.
+        pixels = noise.repeat(2, 0).repeat(2, 1) if index else np.full((40, 48, 3), 255, np.uint8)
+        pixels[-8:, -8:] = noise[:8, :8]
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png")
+    pictures = sorted(tmp_path.glob("*.png"))
+    extract_many(pictures, tmp_path / "one", kernel_sizes=SIZES)
+    extract_many(pictures, tmp_path / "many", kernel_sizes=SIZES, device="cuda")
+    table = _table(tmp_path / "many")
+    assert max(sigma for row in table for sigma in row["sigma_3"]) < 0.2
+    assert table == _table(tmp_path / "one")
+
+
+@pytest.mark.usefixtures("stand_in")
 def test_crop_channels_and_verdict_of_one_by_one(mixed, tmp_path):
     from convtrace.detection import bundled
 

@@ -3,8 +3,9 @@
 The workers of an engine read, decode and judge, each picture at its own risk; what they return
 is fitted in this process, on the device. Pictures gather until they take `_BYTES` or have waited
 for `_SECONDS`, and are then fitted, those of one size together. Two such parts are at work at
-once, since the last planes of one keep no GPU busy; so memory is bounded by three parts and the
-copies that the fits make, and by what the engine lets run ahead.
+once, since the last planes of one keep no GPU busy, and the CPU settles what was in doubt in one
+while the device fits the other; so memory is bounded by three parts and the copies that the fits
+make, and by what the engine lets run ahead.
 """
 
 from __future__ import annotations

@@ -166,8 +166,8 @@ Device = Annotated[
     typer.Option(
         metavar="auto|cpu|cuda",
         help="Where the kernels are fitted. cuda: many pictures together on a GPU of this machine "
-        "(extra 'gpu'), within 1e-4 of cpu but on nearly flat pictures; auto: cuda where there is "
-        "one.",
+        "(extra 'gpu'), within 1e-4 of cpu; the nearly flat are fitted once more as by cpu. auto: "
+        "cuda where there is one.",
     ),
 ]
 TimeLimit = Annotated[
