@@ -169,6 +169,18 @@ def test_hard_pictures_have_a_finite_result(name, kernel_size):
     assert 1 <= trace.iterations[0] <= solver.MAX_PASSES + 5
 
 
+@pytest.mark.parametrize(("side", "seed"), [(16, 21), (16, 22), (16, 33), (24, 0)])
+def test_a_long_step_of_sigma_does_not_run_away(side, seed):
+    """The first stride along the path of EM is a linear guess of a change of log sigma^2."""
+    noise = np.random.default_rng(seed).integers(0, 256, size=(side, side))
+    rows, columns = np.indices(noise.shape)
+    doubled = noise[rows // 2, columns // 2]
+    found = fit([doubled], 3)
+    expected = reference.fit(doubled, 3, tolerance=1e-9, max_iterations=3000)
+    assert found.converged[0]
+    assert found.log_likelihood[0] > expected.log_likelihood - 1e-6
+
+
 @pytest.mark.parametrize("name", ["text", "ramp", "checkerboard"])
 def test_dependent_neighbours_are_flagged(name):
     assert fit([_hard(name)], 5).regularized[0]

@@ -341,7 +341,9 @@ class _Ascent:
         longer = torch.stack(steps, dim=1)
         fine = _within(longer[:, 1:].reshape(-1, side), reach.repeat_interleave(len(steps) - 1))
         taken = fine.view(n, -1).long().cumprod(1).sum(1)
-        return longer[torch.arange(n, device=taken.device), taken], inverse
+        step, first = longer[torch.arange(n, device=taken.device), taken], longer[:, 0]
+        change = first[:, -1:].abs()
+        return torch.where(change > 1.0, first / change, step), inverse
 
     # The climb; see `_optimiser._climb`.
 

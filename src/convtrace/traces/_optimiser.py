@@ -243,6 +243,9 @@ def _stride(metric, information, gradient, reach, inverse):  # type: ignore[no-u
     for i in range(n):
         power[i, i] += 1.0
     step = np.dot(inverse, gradient)
+    # A change of log sigma^2 by more than 1 leaves the region in which the model holds.
+    if np.abs(step[n - 1]) > 1.0:
+        return step / np.abs(step[n - 1])
     squared = np.empty((n, n))
     count = 1
     while count < _MOST_STEPS:

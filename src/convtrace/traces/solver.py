@@ -266,30 +266,37 @@ def _prepare() -> None:
     with _preparing:
         if _prepared:
             return
+        tried = _compile_elsewhere()
+        # Not before: a thread that finds it set goes on, and would compile here.
         _prepared = True
-        folder = _cache_folder()
-        if folder is None or is_compiled():
-            return
-        for name in _COMPILED:
-            for stale in folder.glob(f"{name}.*.nbi"):
-                with contextlib.suppress(OSError):
-                    stale.unlink()
-        if not sys.executable:
-            return
-        path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # noqa: PTH109
-        # Should it fail, the solver is compiled here, and says why.
-        with contextlib.suppress(OSError):
-            subprocess.run(  # noqa: S603, this very program
-                [sys.executable, "-P", "-c", f"from {__name__} import _compile; _compile()"],
-                env=os.environ | {"PYTHONPATH": path},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                check=False,
-            )
-    if not is_compiled():
+    if tried and not is_compiled():
         # That process failed: here, and kept for the next.
         warm_up()
+
+
+def _compile_elsewhere() -> bool:
+    """Compile in a process of its own where that is needed; return whether it was begun."""
+    folder = _cache_folder()
+    if folder is None or is_compiled():
+        return False
+    for name in _COMPILED:
+        for stale in folder.glob(f"{name}.*.nbi"):
+            with contextlib.suppress(OSError):
+                stale.unlink()
+    if not sys.executable:
+        return False
+    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # noqa: PTH109
+    # Should it fail, the solver is compiled here, and says why.
+    with contextlib.suppress(OSError):
+        subprocess.run(  # noqa: S603, this very program
+            [sys.executable, "-P", "-c", f"from {__name__} import _compile; _compile()"],
+            env=os.environ | {"PYTHONPATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+    return True
 
 
 def _compile() -> None:
