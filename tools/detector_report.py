@@ -68,9 +68,10 @@ score). Linear discriminants and a small perceptron of a few epochs score the ra
 their log-odds becomes a probability for each class of compression. The limits of the verdicts
 are those of split conformal prediction for each class and compression, set so that of held-out
 photographs 1 in 100 is called generated and of held-out images 5 in 100 real, or of pictures from
-a domain that was left out of training 5 and 10 in 100, whichever is wider; the table of verdicts
-says how that holds on pictures that had no part in the limits. What lies between is unsure, and so
-is a picture unlike all training rows. A generator is named where the
+a domain that was left out of training 5 and 10 in 100, whichever is wider; and of the images of any
+single generator 25 in 100 are called real at most, since 5 in 100 of all may be most of one's. The
+table of verdicts says how that holds on pictures that had no part in the limits. What lies between
+is unsure, and so is a picture unlike all training rows. A generator is named where the
 probability and the distance to its images allow it; otherwise it is unknown. The windows of
 128x128 pixels in explanations have probabilities and limits of their own, by the same rule, set on
 windows of half of the pictures that are large enough; no classifier is trained on windows.

@@ -137,14 +137,44 @@ def test_pictures_of_unseen_domains_widen_the_limits() -> None:
     assert "unseen_auc" not in alone.measured
 
 
+def test_no_generator_is_called_real_more_often_than_stated() -> None:
+    """One in thirty of the images looks real, and all of these are of one generator."""
+    scores, generated = scored()
+    generators = np.where(generated, "others", "")
+    images = np.flatnonzero(generated)
+    missed = images[: len(images) // 30]
+    scores[missed] = np.random.default_rng(5).choice(scores[~generated], len(missed))
+    generators[missed] = "hard"
+    ones = np.ones(len(scores))
+    alone = calibrate(scores, generated, ones)
+    called_real = alone.probability(scores[missed]) <= alone.low
+    assert np.mean(called_real) > 0.5
+    assert "worst_misses" not in alone.measured
+    by = calibrate(scores, generated, ones, generators=generators)
+    called_real = by.probability(scores[missed]) <= by.low
+    assert np.mean(called_real) <= 0.25
+    assert by.measured["worst_misses"] == pytest.approx(np.mean(called_real))
+    assert by.low < alone.low
+    assert by.high == alone.high
+    # Images of unknown generators, and generators of a few images, say nothing.
+    for few in (np.where(generators == "hard", "", generators), np.full(len(scores), "")):
+        assert calibrate(scores, generated, ones, generators=few).low == alone.low
+    few = generators.copy()
+    few[missed[19:]] = "others"
+    assert calibrate(scores, generated, ones, generators=few).low > by.low
+
+
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
 def test_a_calibration_survives_json(method: str) -> None:
     scores, generated = scored()
-    made = calibrate(scores, generated, np.ones(len(scores)), method=method)
+    generators = np.where(generated, "one", "")
+    made = calibrate(scores, generated, np.ones(len(scores)), method=method, generators=generators)
     again = Calibration.from_dict(json.loads(json.dumps(made.to_dict())))
     np.testing.assert_array_equal(again.probability(scores), made.probability(scores))
     assert (again.low, again.high, again.measured) == (made.low, made.high, dict(made.measured))
     np.testing.assert_array_equal(again.real_quantiles, made.real_quantiles)
+    assert again.hardest_quantiles is not None
+    np.testing.assert_array_equal(again.hardest_quantiles, made.hardest_quantiles)
 
 
 def test_what_is_measured_is_right() -> None:

@@ -32,6 +32,19 @@ def test_the_counts_are_those_of_the_held_out_scores(calibration: Calibration) -
     assert "gives no verdict" in about_probability("unsure", 0.5, 0.0, calibration)
 
 
+def test_the_generator_that_is_missed_most_is_spoken_of() -> None:
+    scores = np.concatenate([np.linspace(-1, 0.2, 500), np.linspace(-0.2, 1, 500)])
+    names = np.array([""] * 500 + ["hard"] * 100 + ["easy"] * 400)
+    by = calibrate(scores, np.arange(1000) >= 500, np.ones(1000), generators=names)
+    for label in ("real", "unsure"):
+        text = about_probability(label, 0.07, -0.08, by)
+        assert "10 of 100 generated images" in text
+        assert "this low (50 of 100 of the generator that it misses most)" in text
+    assert "misses most" not in about_probability("generated", 0.9, 0.9, by)
+    # Where it says no more, it is not said.
+    assert "misses most" not in about_probability("unsure", 0.9, 5.0, by)
+
+
 def test_none_and_all_are_never_claimed(calibration: Calibration) -> None:
     text = about_probability("generated", 1.0, 50.0, calibration)
     assert "fewer than 1 of 100 real" in text

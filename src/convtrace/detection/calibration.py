@@ -10,7 +10,8 @@ worth, a further picture of the same kind is called the other no more often than
 Pictures of the same kind are the promise's limit, and it is for rows that do not hang together,
 so that several rows of one picture make it an approximate one. Where scores of pictures from
 domains that no model saw are given, neither limit may be passed by more than a stated share of
-those either.
+those either. A rate over all generated images may hide a generator most of whose images are called
+real, so that the lower limit holds for each generator by itself, too, at a rate of its own.
 
 References
 ----------
@@ -24,7 +25,7 @@ class and condition).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
+# Fewer images of a generator do not say how many of them are called real.
+_LEAST_IMAGES = 20
 _LEVELS = np.linspace(0.0, 1.0, 201)
 _TOLERANCE = 1e-12
 
@@ -209,16 +212,18 @@ class Rates:
         The share of held-out generated images that may be called real.
     unseen_false_positive, unseen_miss : float
         The same shares of pictures from domains that were left out of training.
+    generator_miss : float
+        The share of held-out images of any single generator that may be called real.
     """
 
     false_positive: float = 0.01
     miss: float = 0.05
     unseen_false_positive: float = 0.05
     unseen_miss: float = 0.1
+    generator_miss: float = 0.25
 
     def __post_init__(self) -> None:
-        for name in ("false_positive", "miss", "unseen_false_positive", "unseen_miss"):
-            value = getattr(self, name)
+        for name, value in asdict(self).items():
             if not 0 <= value <= 0.5:
                 raise ConvtraceError(f"{name}={value!r}: give a share from 0 to 0.5")
 
@@ -315,7 +320,11 @@ class Calibration:
         0.5), auc, unsure (share without a verdict), errors_decided (share of wrong verdicts
         among the others), false_positives (share of real photographs called generated),
         misses (of generated images called real), found and cleared (the right verdicts of
-        each); with scores of domains left out, the same with "unseen_" before them.
+        each), worst_misses (the misses of the generator that has most, where any has enough
+        images); with scores of domains left out, the same with "unseen_" before them.
+    hardest_quantiles : numpy.ndarray of shape (201,), float64, or None
+        At each level the least quantile of any generator's images; None where no generator has
+        enough of them.
     """
 
     score_map: ScoreMap
@@ -324,11 +333,15 @@ class Calibration:
     real_quantiles: Floats
     generated_quantiles: Floats
     measured: Mapping[str, float]
+    hardest_quantiles: Floats | None = None
 
     def __post_init__(self) -> None:
         if not self.low <= self.high:
             raise ConvtraceError(f"limits {self.low} and {self.high} are in the wrong order")
-        for quantiles in (self.real_quantiles, self.generated_quantiles):
+        known = (self.real_quantiles, self.generated_quantiles, self.hardest_quantiles)
+        for quantiles in known:
+            if quantiles is None:
+                continue
             if quantiles.shape != _LEVELS.shape or np.any(np.diff(quantiles) < 0):
                 raise ConvtraceError("held-out quantiles must be 201 increasing numbers")
 
@@ -392,6 +405,23 @@ class Calibration:
         """
         return float(np.interp(score, self.generated_quantiles, _LEVELS, left=0.0, right=1.0))
 
+    def hardest_at_most(self, score: float) -> float | None:
+        """Return the same share of the images of the generator that has most of them.
+
+        Parameters
+        ----------
+        score : float
+            A score.
+
+        Returns
+        -------
+        float or None
+            0 to 1; None where no generator has enough images.
+        """
+        if self.hardest_quantiles is None:
+            return None
+        return float(np.interp(score, self.hardest_quantiles, _LEVELS, left=0.0, right=1.0))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the calibration as JSON values.
 
@@ -406,6 +436,9 @@ class Calibration:
             "real_quantiles": self.real_quantiles.tolist(),
             "generated_quantiles": self.generated_quantiles.tolist(),
             "measured": dict(self.measured),
+            "hardest_quantiles": (
+                None if self.hardest_quantiles is None else self.hardest_quantiles.tolist()
+            ),
         }
 
     @classmethod
@@ -421,6 +454,7 @@ class Calibration:
         -------
         Calibration
         """
+        hardest = state.get("hardest_quantiles")
         return cls(
             ScoreMap.from_dict(state["score_map"]),
             float(state["low"]),
@@ -428,6 +462,7 @@ class Calibration:
             _floats(state["real_quantiles"]),
             _floats(state["generated_quantiles"]),
             {str(key): float(value) for key, value in state["measured"].items()},
+            None if hardest is None else _floats(hardest),
         )
 
 
@@ -439,6 +474,7 @@ def calibrate(
     method: str = "sigmoid",
     rates: Rates | None = None,
     unseen: Unseen | None = None,
+    generators: NDArray[np.str_] | None = None,
 ) -> Calibration:
     """Calibrate held-out scores and measure what they are worth.
 
@@ -457,6 +493,9 @@ def calibrate(
         How often a verdict may be wrong.
     unseen : Unseen, optional
         Scores of pictures whose domain was left out, by which the limits are widened.
+    generators : numpy.ndarray of str, shape (n,), optional
+        Which generator made each; "" for real and unknown ones. Those with at least 20 images
+        have a part in the lower limit.
 
     Returns
     -------
@@ -485,6 +524,9 @@ def calibrate(
             miss_rate=rates.unseen_miss,
         )
         low, high = min(low, unseen_low), max(high, unseen_high)
+    of_generators = _of_generators(scores, generated, generators)
+    for images in of_generators:
+        low = min(low, -_lowest_with_rate(-score_map(images), None, rates.generator_miss))
     limits = (low, high)
     auc = float(roc_auc_score(generated, scores, sample_weight=weights))
     right = (probabilities >= 0.5) == generated
@@ -495,6 +537,11 @@ def calibrate(
         "auc": auc,
         **_verdicts(probabilities, generated, weights, limits),
     }
+    if of_generators:
+        measured["worst_misses"] = max(
+            float(np.mean((found <= low) & (found < high)))
+            for found in map(score_map, of_generators)
+        )
     if unseen is not None and unseen.generated.any() and not unseen.generated.all():
         ones = np.ones(len(unseen.scores))
         foreign_verdicts = _verdicts(score_map(unseen.scores), unseen.generated, ones, limits)
@@ -507,7 +554,21 @@ def calibrate(
         _weighted_quantiles(scores[real], weights[real]),
         _weighted_quantiles(scores[generated], weights[generated]),
         measured,
+        np.min([np.quantile(images, _LEVELS) for images in of_generators], axis=0)
+        if of_generators
+        else None,
     )
+
+
+def _of_generators(
+    scores: Floats, generated: NDArray[np.bool_], generators: NDArray[np.str_] | None
+) -> list[Floats]:
+    """Return the scores of the images of each generator that has enough of them."""
+    if generators is None:
+        return []
+    names = sorted(set(generators[generated].tolist()) - {""})
+    found = [scores[generated & (generators == name)] for name in names]
+    return [images for images in found if len(images) >= _LEAST_IMAGES]
 
 
 def _even_share(event: NDArray[np.bool_], generated: NDArray[np.bool_], weights: Floats) -> float:

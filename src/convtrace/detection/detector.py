@@ -167,6 +167,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         limits is "unsure".
     unseen_false_positive_rate, unseen_miss_rate : float, default=0.05 and 0.1
         The same for pictures of domains left out of training, where `fit` is given domains.
+    generator_miss_rate : float, default=0.25
+        The share of held-out images of any single generator that may be called real.
     balance : {"none", "class", "generator"}, default="class"
         How rows are weighed; see `convtrace.detection.labels.balanced_weights`.
     per_condition : bool, default=True
@@ -238,6 +240,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         miss_rate: float = 0.05,
         unseen_false_positive_rate: float = 0.05,
         unseen_miss_rate: float = 0.1,
+        generator_miss_rate: float = 0.25,
         balance: str = "class",
         per_condition: bool = True,
         attribution: bool = True,
@@ -257,6 +260,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         self.miss_rate = miss_rate
         self.unseen_false_positive_rate = unseen_false_positive_rate
         self.unseen_miss_rate = unseen_miss_rate
+        self.generator_miss_rate = generator_miss_rate
         self.balance = balance
         self.per_condition = per_condition
         self.attribution = attribution
@@ -499,6 +503,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             self.miss_rate,
             self.unseen_false_positive_rate,
             self.unseen_miss_rate,
+            self.generator_miss_rate,
         )
 
         def made(rows: NDArray[np.bool_], weights: Floats) -> Calibration:
@@ -510,6 +515,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
                 method=self.calibration,
                 rates=rates,
                 unseen=foreign,
+                generators=measured.generators[rows],
             )
 
         windows = np.array([is_window(condition) for condition in conditions.tolist()], dtype=bool)
@@ -535,6 +541,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             "miss_rate": self.miss_rate,
             "unseen_false_positive_rate": self.unseen_false_positive_rate,
             "unseen_miss_rate": self.unseen_miss_rate,
+            "generator_miss_rate": self.generator_miss_rate,
         }
 
     def _fit_attribution(
@@ -1115,6 +1122,7 @@ def _by_compression(title: str, rows: Sequence[tuple[str, Calibration]], note: s
         "cleared",
         "false_positives",
         "misses",
+        "worst_misses",
     )
     return Table(
         title,
@@ -1128,13 +1136,16 @@ def _by_compression(title: str, rows: Sequence[tuple[str, Calibration]], note: s
             "real called real",
             "real called generated",
             "generated called real",
+            "of the worst generator",
         ),
-        tuple(
-            (name, *(int(each.measured[k]) if k[:2] == "n_" else each.measured[k] for k in keys))
-            for name, each in rows
-        ),
+        tuple((name, *(_figure(each, key) for key in keys)) for name, each in rows),
         note,
     )
+
+
+def _figure(calibration: Calibration, key: str) -> float | None:
+    found = calibration.measured.get(key)
+    return int(found) if found is not None and key.startswith("n_") else found
 
 
 def _held_out_tables(

@@ -45,6 +45,11 @@ def about_probability(
     generated_low = _of_hundred(calibration.generated_at_most(score))
     generated_high = _of_hundred(1 - calibration.generated_at_most(score))
     real_low = _of_hundred(1 - calibration.real_at_least(score))
+    hardest = calibration.hardest_at_most(score)
+    if hardest is not None and _of_hundred(hardest) != generated_low:
+        most_missed = f" ({_of_hundred(hardest)} of 100 of the generator that it misses most)"
+    else:
+        most_missed = ""
     start = f"Its pixels give a probability of {probability:.2f} of being generated"
     if label == "generated":
         return (
@@ -53,12 +58,12 @@ def about_probability(
         )
     if label == "real":
         return (
-            f"{start}: {generated_low} of 100 generated images it was tested on score this low, "
-            f"and {real_low} of 100 real photographs."
+            f"{start}: {generated_low} of 100 generated images it was tested on score this "
+            f"low{most_missed}, and {real_low} of 100 real photographs."
         )
     return (
         f"{start}, which gives no verdict: {real_high} of 100 real photographs it was tested on "
-        f"score this high, and {generated_low} of 100 generated images this low."
+        f"score this high, and {generated_low} of 100 generated images this low{most_missed}."
     )
 
 
