@@ -188,7 +188,7 @@ def _verdict(e: Explanation, number: int) -> Figure:
     if not e.windows.reason:
         counts = window_counts(e)
         windows_words = (
-            ", so that its limits are stricter and most get no verdict"
+            ", and is judged by limits of its own"
             if e.windows.own_scale
             else ", and errs more often"
         )

@@ -324,7 +324,7 @@ function fill(card, panel, found) {
   const judged = found.windows.tops.length > 0;
   find(".slider").hidden = overlay.hidden = !judged;
   find(".parts-words").textContent = judged
-    ? `Windows of ${found.windows.side} pixels, each judged by itself: a rough guide, since a window tells less than the whole picture${found.windows.own_scale ? ", and most get no verdict" : " and errs more often"}.`
+    ? `Windows of ${found.windows.side} pixels, each judged by itself: a rough guide, since a window tells less than the whole picture, and ${found.windows.own_scale ? "is judged by limits of its own" : "errs more often"}.`
     : found.windows.reason || "";
   find(".misfit-words").textContent = misfitWords(found);
   find(".map-words").textContent = `Bright pixels follow from their neighbours (on average ${percent(found.map.mean)} of 100). Flat places are bright in both kinds of picture; a regular pattern is what generators leave.`;
