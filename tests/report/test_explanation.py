@@ -71,6 +71,12 @@ def test_pictures_open_and_have_the_shape_of_the_picture(photograph):
     assert Image.open(io.BytesIO(photograph.map_png)).size == (634, 421)
 
 
+def _turned(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[274] = orientation
+    return exif
+
+
 def test_windows_are_judged_as_the_detector_judges_them(photograph):
     windows = photograph.windows
     assert not windows.reason
@@ -86,6 +92,23 @@ def test_windows_are_judged_as_the_detector_judges_them(photograph):
     expected = own.probability(score)
     if not np.isnan(windows.probabilities[0, 0]):
         assert windows.probabilities[0, 0] == pytest.approx(float(expected[0]))
+
+
+def test_the_misfit_lies_as_the_verdicts_by_parts_do():
+    lying, turned = (
+        explain(encoded(scene(200, 320), "JPEG", exif=_turned(orientation)), most_windows=2)
+        for orientation in (1, 6)
+    )
+    drawn = {
+        name: [Image.open(io.BytesIO(getattr(each, name))) for each in (lying, turned)]
+        for name in ("misfit_png", "map_png")
+    }
+    before, after = drawn["misfit_png"]
+    assert np.array_equal(after, before.transpose(Image.Transpose.ROTATE_270))
+    # The posterior map is that of the stored pixels, and says so.
+    assert np.array_equal(*map(np.asarray, drawn["map_png"]))
+    assert "it lies as the file stores the picture" in render_html(turned)
+    assert "it lies as the file stores the picture" not in render_html(lying)
 
 
 def test_a_small_picture_says_that_it_is_too_small(hostile):

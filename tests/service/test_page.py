@@ -174,8 +174,13 @@ def test_parts_that_differ_are_shown_with_what_they_cannot_say(desktop, tmp_path
     _seen_whole(misfit)
     assert "purple" in misfit.get_attribute("alt")
     words = desktop.locator(".misfit-words")
-    for part in ("Purple parts", "most pictures have some", "not a finding", "turned or mirrored"):
+    for part in ("Purple parts", "most pictures have some", "not a finding"):
         expect(words).to_contain_text(part)
+    expect(desktop.locator(".map-words")).to_contain_text("turned or mirrored")
+    # Upright, as the heat map is.
+    lies = "(image) => image.naturalWidth > image.naturalHeight"
+    shapes = [desktop.locator(f".evidence img.{name}").evaluate(lies) for name in ("misfit", "map")]
+    assert shapes == [True, False]
     # All of this picture is in the map.
     expect(words).not_to_contain_text("central")
     heading = desktop.get_by_role("heading", name="Which parts differ from the rest")
@@ -183,11 +188,17 @@ def test_parts_that_differ_are_shown_with_what_they_cannot_say(desktop, tmp_path
     _accessible(desktop)
 
 
-def test_the_map_of_a_large_picture_says_that_it_is_of_the_middle(desktop, tmp_path):
-    (tmp_path / "wide.jpg").write_bytes(picture_bytes(4, (1700, 300), "JPEG"))
+@pytest.mark.parametrize(("orientation", "part"), [(1, "1530 by 294"), (8, "294 by 1530")])
+def test_the_map_of_a_large_picture_says_that_it_is_of_the_middle(
+    desktop, tmp_path, orientation, part
+):
+    stored = Image.Exif()
+    stored[274] = orientation
+    with Image.open(io.BytesIO(picture_bytes(4, (1700, 300)))) as image:
+        image.save(tmp_path / "wide.jpg", exif=stored)
     desktop.set_input_files("#files", tmp_path / "wide.jpg")
     words = desktop.locator(".misfit-words")
-    expect(words).to_contain_text("covers the central 1530 by 294 pixels", timeout=SECONDS)
+    expect(words).to_contain_text(f"covers the central {part} pixels", timeout=SECONDS)
 
 
 def test_a_single_picture_is_explained_at_once_and_by_keyboard(desktop, folder):

@@ -252,11 +252,12 @@ def _map(e: Explanation, number: int) -> Figure:
     sheet.plot(figures.map_figure(e), height=_MAPS, right=0.5, move=False)
     sheet.picture(_picture(e.misfit_png), height=_MAPS, left=0.54, move=False)
     sheet.at = start - _MAPS - 0.008
+    turned = ", and lies as they do" if e.facts["orientation"] > 1 else ""
     sheet.text(
         f"Left, white: foretold by its neighbours. Mean {e.map_mean:.2f}; covers "
-        f"{e.map_box[2]}x{e.map_box[3]} of the stored pixels. Right, purple: parts that the "
-        "kernel foretells worse than others as rich in texture. A part pasted from a picture of "
-        "another size or history can show so, whether photograph or generated; sharp foregrounds, "
+        f"{e.map_box[2]}x{e.map_box[3]} of the stored pixels{turned}. Right, purple: parts that "
+        "the kernel foretells worse than others as rich in texture. A part pasted from a picture "
+        "of another size or history can show so, whether photograph or generated; sharp foregrounds, "
         "text, sky and clipped areas show so too.",
         size=8.5, color="#555c66",
     )  # fmt: skip

@@ -401,7 +401,7 @@ def _drawn(picture: Picture, title: str) -> _Drawn:
     mean_map = responsibilities.mean(axis=0)
     map_png = pictures.grey_png(mean_map)
     misfit = misfit_map(responsibilities, centre_crop(picture.pixels, MAP_SIDE))
-    misfit_png = pictures.misfit_png(mean_map, misfit)
+    misfit_png = pictures.misfit_png(picture, mean_map, misfit)
     return _Drawn(trace, float(mean_map.mean()), box, map_png, misfit_png, power, peaks, note)
 
 

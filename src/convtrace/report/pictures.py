@@ -88,11 +88,15 @@ def grey_png(values: NDArray[np.float32], side: int = _MAP) -> bytes:
     return _png(image)
 
 
-def misfit_png(responsibilities: NDArray[np.float32], misfit: NDArray[np.float64]) -> bytes:
+def misfit_png(
+    picture: Picture, responsibilities: NDArray[np.float32], misfit: NDArray[np.float64]
+) -> bytes:
     """Draw a posterior map pale, and in purple where it fits worse than its texture explains.
 
     Parameters
     ----------
+    picture : Picture
+        Whose map it is.
     responsibilities : ndarray of shape (H, W), float32
         The mean posterior map, 0..1.
     misfit : ndarray of shape (H, W), float64
@@ -101,12 +105,13 @@ def misfit_png(responsibilities: NDArray[np.float32], misfit: NDArray[np.float64
     Returns
     -------
     bytes
-        A PNG, of at most the size of `grey_png`'s.
+        A PNG, of at most the size of `grey_png`'s, and upright as the windowed verdicts are, so
+        that places are found again.
     """
     pale = 255.0 - 90.0 * (1.0 - np.clip(responsibilities, 0, 1))[..., None]
     share = np.clip((misfit - _MISFIT_FROM) / (_MISFIT_FULL - _MISFIT_FROM), 0, 1)[..., None]
     colours = pale * (1 - 0.85 * share) + np.array(MISFIT) * 0.85 * share
-    image = Image.fromarray(np.rint(colours).astype(np.uint8))
+    image = _with_pixels(picture, np.rint(colours).astype(np.uint8)).display()
     if max(image.size) > _MAP:
         image.thumbnail((_MAP, _MAP), Image.Resampling.BOX)
     return _png(image)

@@ -327,7 +327,7 @@ function fill(card, panel, found) {
     ? `Windows of ${found.windows.side} pixels, each judged by itself: a rough guide, since a window tells less than the whole picture, and ${found.windows.own_scale ? "is judged by limits of its own" : "errs more often"}.`
     : found.windows.reason || "";
   find(".misfit-words").textContent = misfitWords(found);
-  find(".map-words").textContent = `Bright pixels follow from their neighbours (on average ${percent(found.map.mean)} of 100). Flat places are bright in both kinds of picture; a regular pattern is what generators leave.`;
+  find(".map-words").textContent = `Bright pixels follow from their neighbours (on average ${percent(found.map.mean)} of 100). Flat places are bright in both kinds of picture; a regular pattern is what generators leave.${found.picture.orientation > 1 ? " The map lies as the file stores the picture: turned or mirrored." : ""}`;
   const peaks = (found.spectrum.peaks || []).length;
   find(".spectrum-words").textContent = [
     peaks ? `${peaks} peak${peaks === 1 ? "" : "s"} marked: something repeats at a fixed distance, as up-sampling and JPEG blocks do.` : "No peak stands out.",
@@ -343,11 +343,13 @@ function fill(card, panel, found) {
 function misfitWords(found) {
   // Every map lacks a border of half a kernel; that of a large picture is of its middle only.
   const part = found.picture.width - found.map.width > 32 || found.picture.height - found.map.height > 32;
+  // Like the heat map it is drawn upright; sizes are those of the stored picture.
+  const upright = [found.map.width, found.map.height];
+  if (found.picture.orientation > 4) upright.reverse();
   return [
     "Purple parts are foretold by the kernels worse than others as rich in texture. A part pasted from a picture of another size or history can look so, whether photograph or generated; so can sharp foregrounds, text, sky and clipped areas, and most pictures have some purple.",
     "A place to look, not a finding: the map cannot say what is there, nor that anything was changed, and the verdict makes no use of it.",
-    part ? `It covers the central ${found.map.width} by ${found.map.height} pixels.` : "",
-    found.picture.orientation > 1 ? "It lies as the file stores the picture: turned or mirrored." : "",
+    part ? `It covers the central ${upright.join(" by ")} pixels.` : "",
   ].filter(Boolean).join(" ");
 }
 
