@@ -257,8 +257,8 @@ def _map(e: Explanation, number: int) -> Figure:
         f"Left, white: foretold by its neighbours. Mean {e.map_mean:.2f}; covers "
         f"{e.map_box[2]}x{e.map_box[3]} of the stored pixels{turned}. Right, purple: parts that "
         "the kernel foretells worse than others as rich in texture. A part pasted from a picture "
-        "of another size or history can show so, whether photograph or generated; sharp foregrounds, "
-        "text, sky and clipped areas show so too.",
+        "of another size or history can show so, whether photograph or generated; sharp "
+        "foregrounds, text, sky and clipped areas show so too.",
         size=8.5, color="#555c66",
     )  # fmt: skip
     if e.power is None:
