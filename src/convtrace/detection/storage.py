@@ -113,9 +113,9 @@ def save(detector: Detector, path: str | os.PathLike[str]) -> Card:
     }
     packed = _zip({"manifest.json": _json_bytes(manifest), **parts}, zipfile.ZIP_DEFLATED)
     body = packed[:-_SEAL_LENGTH] + _SEAL
-    digest = hashlib.sha256(body).hexdigest()
-    _write(Path(path), body + digest.encode())
-    detector.card_ = replace(detector.card_, sha256=digest)
+    sealed = body + hashlib.sha256(body).hexdigest().encode()
+    _write(Path(path), sealed)
+    detector.card_ = replace(detector.card_, sha256=hashlib.sha256(sealed).hexdigest())
     return detector.card_
 
 
@@ -234,7 +234,10 @@ def _zip(parts: Mapping[str, bytes], compression: int) -> bytes:
 
 
 def _sealed_bytes(path: Path) -> tuple[bytes, str]:
-    """Read a file and check the hash at its end."""
+    """Read a file, check the hash at its end, and return the hash of the whole with it.
+
+    The latter is what ``sha256sum`` prints, by which a report can be laid beside a file.
+    """
     try:
         if not path.is_file():
             raise ModelError(f"{path}: there is no such model file; check the path")
@@ -248,10 +251,9 @@ def _sealed_bytes(path: Path) -> tuple[bytes, str]:
     body, digest = data[:-64], data[-64:]
     if not data.startswith(b"PK") or not body.endswith(_SEAL):
         raise _refused(str(path), "this is no convtrace model, or it is truncated")
-    found = hashlib.sha256(body).hexdigest()
-    if found.encode() != digest:
+    if hashlib.sha256(body).hexdigest().encode() != digest:
         raise _refused(str(path), "the file was altered or damaged since it was saved")
-    return data, found
+    return data, hashlib.sha256(data).hexdigest()
 
 
 def _verified_parts(name: str, data: bytes) -> dict[str, bytes]:
