@@ -144,9 +144,9 @@ def extract_many(
     part. The numbers of a row do not depend on workers, interruptions or other pictures;
     the order of the rows may.
 
-    A GPU's kernels are within 1e-4 of the CPU's, and passes differ. Where rounding decides between
-    maxima of the likelihood, as on flat pictures, the CPU fits once more and its numbers are taken;
-    see `convtrace.traces.gpu.fit_batch`. The table does not tell which row is whose. What is
+    Nearly all kernels of a GPU are within 1e-4 of the CPU's, and passes differ. Where rounding
+    decides between maxima of the likelihood, as on flat pictures, the CPU fits once more and its
+    numbers are taken; see `convtrace.traces.gpu.fit_batch`. The table does not tell which row is whose. What is
     decoded there and waits for its fit, at most a gigabyte of pixels or half a minute and two
     such parts at work, is measured again after any interruption. The engine "threads" lets 64
     pictures a worker wait.
