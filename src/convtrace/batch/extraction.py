@@ -146,10 +146,10 @@ def extract_many(
 
     Nearly all kernels of a GPU are within 1e-4 of the CPU's, and passes differ. Where rounding
     decides between maxima of the likelihood, as on flat pictures, the CPU fits once more and its
-    numbers are taken; see `convtrace.traces.gpu.fit_batch`. The table does not tell which row is whose. What is
-    decoded there and waits for its fit, at most a gigabyte of pixels or half a minute and two
-    such parts at work, is measured again after any interruption. The engine "threads" lets 64
-    pictures a worker wait.
+    numbers are taken; see `convtrace.traces.gpu.fit_batch`. The table does not tell which row is
+    whose. What is decoded there and waits for its fit, at most a gigabyte of pixels or half a
+    minute and two such parts at work, is measured again after any interruption. The engine
+    "threads" lets 64 pictures a worker wait.
     """
     model = None if detector is None else detector.card_.sha256
     options = ExtractionOptions(tuple(kernel_sizes), channels, crop, model)
