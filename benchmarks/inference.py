@@ -29,6 +29,7 @@ from PIL import Image  # noqa: E402
 from convtrace import __version__, descriptors, image  # noqa: E402
 from convtrace.datasets import examples  # noqa: E402
 from convtrace.detection import bundled  # noqa: E402
+from convtrace.detection.detector import looked_at  # noqa: E402
 
 SIDE = 512
 
@@ -51,7 +52,8 @@ def stages(data: bytes) -> dict[str, Callable[[], Any]]:
         jobs[f"score: {member.name}"] = lambda member=member: member.scores(rows)
     guard, attribution = detector.guard_, detector.attribution_
     if guard is not None:
-        jobs["guard"] = lambda: guard.strangeness(rows)
+        ordinary = looked_at(rows, detector.members_[0].columns)
+        jobs["guard"] = lambda: guard.strangeness(ordinary)
     if attribution is not None:
         jobs["attribution"] = lambda: [*attribution.likeness(rows)]
     jobs["judge, all of it"] = lambda: detector.judge([found])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.neural_network import MLPClassifier
 
 from convtrace.detection import classifiers
 from convtrace.detection.compact import _floor_to_single, compact
@@ -22,6 +24,20 @@ def test_scores_stay_the_same(name: str, n_classes: int) -> None:
     assert compact(model) is model
     # Neighbours are weighed by the inverse of their distance, hence the wider tolerance.
     np.testing.assert_allclose(class_scores(model, probes), before, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("centred-lda", LinearDiscriminantAnalysis), ("centred-perceptron", MLPClassifier)],
+)
+def test_what_is_trained_in_another_way_is_stored_as_the_librarys_own(
+    name: str, kind: type
+) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(150, 5)), np.arange(150) % 2
+    last = compact(classifiers.create(name).fit(X, y)).steps[-1][1]
+    assert type(last) is kind
+    assert getattr(last, "covariance_", None) is None
 
 
 @pytest.mark.parametrize("name", ["random-forest", "extra-trees"])

@@ -483,3 +483,43 @@ def test_real_images_of_a_generator_are_told_from_their_training_pictures(corpus
     )
     assert detector.calibration_.measured["balanced_accuracy"] > 0.9
     assert detector.calibration_.measured["auc"] > 0.97
+
+
+def test_members_look_at_the_parts_that_they_name(tmp_path: Path) -> None:
+    """The spectrum alone tells the classes apart; members of the other part are no better."""
+    rng = np.random.default_rng(0)
+    y = np.arange(240) % 2
+    X = rng.normal(size=(240, 33 + 40))
+    X[:, 33:36] += 2.0 * y[:, None]
+    parts = {"ct": {"kernel_size": 3}, "radial-spectrum": {"length": 40}}
+    options: dict[str, Any] = {"descriptor": "joined", "descriptor_params": {"parts": parts}}
+
+    def fitted(recipe: str) -> Detector:
+        return Detector(recipe, **options, attribution=False, n_splits=3).fit(X, y)
+
+    whole = fitted("lda@ct,radial-spectrum")
+    assert [member.columns for member in whole.members_] == [((0, 73),)]
+    both = fitted("lda@radial+lda@ct")
+    assert [member.columns for member in both.members_] == [((33, 73),), ((0, 33),)]
+    good, bad = (member.scores(X) for member in both.members_)
+    assert roc_auc_score(y, good) > 0.95
+    changed = X.copy()
+    changed[:, 33:] = 0.0
+    np.testing.assert_array_equal(both.members_[1].scores(changed), bad)
+    assert both.members_[1].model.n_features_in_ == 33
+
+    both.save(tmp_path / "model.convtrace")
+    loaded = Detector.load(tmp_path / "model.convtrace")
+    assert [member.columns for member in loaded.members_] == [((33, 73),), ((0, 33),)]
+    np.testing.assert_array_equal(loaded.decision_function(X), both.decision_function(X))
+
+    with pytest.raises(ConvtraceError, match="twice"):
+        fitted("lda@ct+lda@trace")
+    with pytest.raises(ConvtraceError, match="no part"):
+        fitted("lda@co-occurrence")
+    with pytest.raises(UnknownNameError, match="radial-spectrum"):
+        fitted("lda@radial-spectrun")
+    with pytest.raises(ConvtraceError, match="are not those of the recipe's descriptor"):
+        Detector("lda@ct", **options).fit(X[:, :50], y)
+    with pytest.raises(ConvtraceError, match="join descriptors"):
+        Detector("lda@ct").fit(X, y)

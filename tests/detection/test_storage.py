@@ -232,6 +232,28 @@ def test_sealed_nonsense_is_refused_in_a_line(model_file: Path, part: str, data:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("columns", [[[0, 9]], [[-1, 7]], [[3, 3]], [[0]], [["a", 8]], 7])
+def test_columns_that_are_not_there_are_refused(model_file: Path, columns: Any) -> None:
+    parts = unpacked(model_file)
+    state = json.loads(parts["detector.json"])
+    state["members"][0]["columns"] = columns
+    parts["detector.json"] = json.dumps(state).encode()
+    model_file.write_bytes(resealed(parts))
+    with pytest.raises(ModelError):
+        load(model_file)
+
+
+def test_a_model_of_before_members_named_columns_loads(model_file: Path, rows: Any) -> None:
+    expected = load(model_file).decision_function(rows.X)
+    parts = unpacked(model_file)
+    state = json.loads(parts["detector.json"])
+    for member in state["members"]:
+        del member["columns"]
+    parts["detector.json"] = json.dumps(state).encode()
+    model_file.write_bytes(resealed(parts))
+    np.testing.assert_array_equal(load(model_file).decision_function(rows.X), expected)
+
+
 def test_a_number_of_the_wrong_kind_is_refused(model_file: Path) -> None:
     parts = unpacked(model_file)
     state = json.loads(parts["detector.json"])

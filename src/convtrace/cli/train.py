@@ -141,7 +141,7 @@ def _recipe(name: str | None, classifier: str | None, sizes: tuple[int, ...]) ->
     recipe = BUNDLED if name in (None, BUNDLED_NAME) else recipes.get(str(name))
     changes = []
     if classifier is not None:
-        resolved = "+".join(classifiers.CLASSIFIERS.resolve(part) for part in classifier.split("+"))
+        resolved = classifiers.canonical(classifier)
         recipe = replace(recipe, classifier=resolved)
         changes.append(resolved)
     if sizes:

@@ -16,6 +16,7 @@ from convtrace.descriptors.dct_statistics import DctStatistics
 from convtrace.descriptors.joined import Joined
 from convtrace.descriptors.local_binary_patterns import LocalBinaryPatterns
 from convtrace.descriptors.p_map_spectrum import PMapSpectrum
+from convtrace.descriptors.pretrained_layers import PretrainedLayers
 from convtrace.descriptors.radial_spectrum import RadialSpectrum
 from convtrace.descriptors.registry import Registry, UnknownNameError, create, names, register
 
@@ -31,6 +32,7 @@ __all__ = [
     "Joined",
     "LocalBinaryPatterns",
     "PMapSpectrum",
+    "PretrainedLayers",
     "RadialSpectrum",
     "Registry",
     "UnknownNameError",

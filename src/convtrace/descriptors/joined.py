@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convtrace.descriptors.base import Description, Descriptor, centre_crop
-from convtrace.descriptors.registry import create, register
+from convtrace.descriptors.registry import DESCRIPTORS, create, register
 from convtrace.errors import ConvtraceError
 
 __all__ = ["Joined"]
@@ -73,6 +73,39 @@ class Joined(Descriptor):
             if not isinstance(each, Descriptor) or isinstance(each, Joined):
                 raise ConvtraceError(f"{type(each).__name__} cannot be a part of a joined one")
         return made
+
+    def columns_of(self, part: str) -> tuple[int, int]:
+        """Tell where the numbers of a part lie.
+
+        Parameters
+        ----------
+        part : str
+            Name of a descriptor among `parts`, or an alias.
+
+        Returns
+        -------
+        start, stop : int
+            Its columns, as of a slice.
+
+        Raises
+        ------
+        UnknownNameError
+            Where no descriptor has the name.
+        ConvtraceError
+            Where it is no part of this one.
+
+        Examples
+        --------
+        >>> Joined({"radial-spectrum": {"length": 32}, "ct": {"kernel_size": 3}}).columns_of("ct")
+        (32, 65)
+        """
+        wanted, start = DESCRIPTORS.resolve(part), 0
+        for each in self._made():
+            stop = start + len(each._feature_names())
+            if each.name == wanted:
+                return start, stop
+            start = stop
+        raise ConvtraceError(f"{part!r} is no part of the joined descriptor")
 
     def measuring_options(self) -> dict[str, Any]:
         """Return the options that the numbers depend on, as JSON values.

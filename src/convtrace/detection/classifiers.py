@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -23,9 +25,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from convtrace.descriptors.registry import Registry
+from convtrace.descriptors.registry import DESCRIPTORS, Registry
+from convtrace.errors import ConvtraceError
 
-__all__ = ["CLASSIFIERS", "create", "names", "register"]
+__all__ = ["CLASSIFIERS", "canonical", "create", "members", "names", "register"]
 
 Factory = Callable[[int], Any]
 
@@ -90,6 +93,62 @@ def create(name: str, *, seed: int = 0) -> Any:
     'classifier'
     """
     return CLASSIFIERS.get(name)(seed)
+
+
+def members(spec: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Read which classifiers a detector is to have.
+
+    Parameters
+    ----------
+    spec : str
+        As in `convtrace.detection.recipes.Recipe`.
+
+    Returns
+    -------
+    list of (str, tuple of str)
+        The name of each classifier, and those of the descriptors whose numbers it looks at; all
+        where none is named.
+
+    Raises
+    ------
+    UnknownNameError
+        Where a classifier or a descriptor is not known.
+    ConvtraceError
+        Where two members would be the same.
+
+    Examples
+    --------
+    >>> members("rf+lda@ct,co-occurrence")
+    [('random-forest', ()), ('lda', ('convolutional-traces', 'co-occurrence'))]
+    """
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for member in spec.split("+"):
+        name, mark, parts = member.partition("@")
+        resolved = tuple(DESCRIPTORS.resolve(part) for part in parts.split(",")) if mark else ()
+        found.append((CLASSIFIERS.resolve(name), resolved))
+    if len(set(found)) != len(found):
+        raise ConvtraceError(f"{spec!r} names a classifier twice")
+    return found
+
+
+def canonical(spec: str) -> str:
+    """Return the same specification of members in canonical names.
+
+    Parameters
+    ----------
+    spec : str
+        As for `members`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> canonical("rf+lda@ct")
+    'random-forest+lda@convolutional-traces'
+    """
+    return "+".join(f"{name}@{','.join(parts)}" if parts else name for name, parts in members(spec))
 
 
 def _scaled(classifier: Any) -> Pipeline:
@@ -264,6 +323,123 @@ def brief_perceptron(seed: int) -> Pipeline:
     return _ranked(network, seed)
 
 
+def centred(
+    X: NDArray[np.float64], y: NDArray[Any], blocks: NDArray[Any] | None
+) -> NDArray[np.float64]:
+    """Move blocks of rows to where they have in common what does not tell the classes apart.
+
+    Blocks differ in cameras, subjects and compression, and hold the classes in different shares,
+    so that part of what tells their classes apart tells the blocks apart, and fails on a new one.
+
+    Parameters
+    ----------
+    X : numpy.ndarray of shape (n, d)
+        Features.
+    y : numpy.ndarray of shape (n,)
+        Classes.
+    blocks : numpy.ndarray of shape (n,), or None
+        Names of blocks; None moves nothing.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n, d)
+        Each block moved so that the middle of its two class means is zero, or its only one (a fixed
+        effect of the block).
+
+    Examples
+    --------
+    >>> X = np.array([[1.0], [3.0], [11.0], [13.0]])
+    >>> centred(X, np.array([0, 1, 0, 1]), np.array(["a", "a", "b", "b"])).ravel().tolist()
+    [-1.0, 1.0, -1.0, 1.0]
+    """
+    if blocks is None:
+        return X
+    moved = np.array(X, dtype=np.float64)
+    for block in np.unique(blocks):
+        rows = blocks == block
+        means = [X[rows & (y == each)].mean(axis=0) for each in np.unique(y[rows])]
+        moved[rows] -= np.mean(means, axis=0)
+    return moved
+
+
+class CentredDiscriminants(LinearDiscriminantAnalysis):  # type: ignore[misc]
+    """Linear discriminants of what tells the classes apart within blocks of rows; see `centred`."""
+
+    def fit(
+        self, X: NDArray[np.float64], y: NDArray[Any], blocks: NDArray[Any] | None = None
+    ) -> CentredDiscriminants:
+        """Fit the discriminants.
+
+        Parameters
+        ----------
+        X : numpy.ndarray of shape (n, d)
+            Features.
+        y : numpy.ndarray of shape (n,)
+            Classes.
+        blocks : numpy.ndarray of shape (n,), optional
+            Names of blocks; all rows are one without them.
+
+        Returns
+        -------
+        CentredDiscriminants
+            Itself.
+        """
+        super().fit(centred(X, y, blocks), y)
+        return self
+
+
+class CentredPerceptron(MLPClassifier):  # type: ignore[misc]
+    """A perceptron of what tells the classes apart within blocks of rows; see `centred`."""
+
+    def fit(
+        self,
+        X: NDArray[np.float64],
+        y: NDArray[Any],
+        sample_weight: NDArray[np.float64] | None = None,
+        blocks: NDArray[Any] | None = None,
+    ) -> CentredPerceptron:
+        """Fit the perceptron.
+
+        Parameters
+        ----------
+        X : numpy.ndarray of shape (n, d)
+            Features.
+        y : numpy.ndarray of shape (n,)
+            Classes.
+        sample_weight : numpy.ndarray of shape (n,), optional
+            How much each row counts.
+        blocks : numpy.ndarray of shape (n,), optional
+            Names of blocks; all rows are one without them.
+
+        Returns
+        -------
+        CentredPerceptron
+            Itself.
+        """
+        super().fit(centred(X, y, blocks), y, sample_weight=sample_weight)
+        return self
+
+
+@register("centred-perceptron")
+def centred_perceptron(seed: int) -> Pipeline:
+    """Like ``brief-perceptron``, learnt within domains and compressions alone.
+
+    Parameters
+    ----------
+    seed : int
+        As for `multilayer_perceptron`.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Without blocks (`Detector.fit(domains=)` makes them) it is ``brief-perceptron``.
+    """
+    network = CentredPerceptron(
+        (256, 128), alpha=1.0, batch_size=512, max_iter=8, random_state=seed
+    )
+    return _ranked(network, seed)
+
+
 @register("ranked-lda", aliases=("ranked-linear-discriminant-analysis",))
 def ranked_lda(seed: int) -> Pipeline:
     """Shrinkage linear discriminants of features made normal by their ranks.
@@ -278,6 +454,43 @@ def ranked_lda(seed: int) -> Pipeline:
     sklearn.pipeline.Pipeline
     """
     return _ranked(LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.01), seed)
+
+
+@register("centred-lda", aliases=("within-domain-lda",))
+def centred_lda(seed: int) -> Pipeline:
+    """Shrinkage linear discriminants of ranks, learnt within domains and compressions alone.
+
+    Parameters
+    ----------
+    seed : int
+        Of the sample that the ranks are of.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Without blocks (`Detector.fit(domains=)` makes them) it is ``ranked-lda``.
+    """
+    return _ranked(CentredDiscriminants(solver="lsqr", shrinkage=0.01), seed)
+
+
+@register("shrunken-centred-lda")
+def shrunken_centred_lda(seed: int) -> Pipeline:
+    """Like ``centred-lda``, with most of the covariance shrunk away.
+
+    For numbers that tell subjects apart before anything else, as those of pretrained networks: what
+    is left weighs each nearly by itself, and carries over better to domains that are not known
+    (``docs/detector.md``).
+
+    Parameters
+    ----------
+    seed : int
+        Of the sample that the ranks are of.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+    """
+    return _ranked(CentredDiscriminants(solver="lsqr", shrinkage=0.3), seed)
 
 
 def _ranked(classifier: Any, seed: int) -> Pipeline:

@@ -62,6 +62,12 @@ def compact(model: Any) -> Any:
         last._optimizer = last._random_state = last._no_improvement_count = None
         last._best_coefs = last._best_intercepts = None
         last.coefs_ = [_to_single(weights) for weights in last.coefs_]
+    for plain in (LinearDiscriminantAnalysis, MLPClassifier):
+        if steps and isinstance(last, plain) and type(last) is not plain:
+            # It was trained in another way, and predicts as its parent does.
+            parent = plain()
+            parent.__dict__.update(last.__dict__)
+            steps[-1] = (steps[-1][0], parent)
     return model
 
 

@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from convtrace import descriptors
-from convtrace.descriptors import Description
+from convtrace.descriptors import Description, Joined
 from convtrace.detection import classifiers
 from convtrace.detection.attribution import Attribution, Likeness, fit_attribution
 from convtrace.detection.calibration import Calibration, Rates, Unseen, calibrate, fit_sigmoid
@@ -30,7 +30,12 @@ from convtrace.detection.conditions import (
     of_window,
     related,
 )
-from convtrace.detection.domains import HeldOutVerdicts, domain_folds, with_auxiliary
+from convtrace.detection.domains import (
+    HeldOutVerdicts,
+    blocks_of,
+    domain_folds,
+    with_auxiliary,
+)
 from convtrace.detection.guard import Guard, fit_guard
 from convtrace.detection.held_out import (
     HeldOut,
@@ -58,9 +63,31 @@ from convtrace.image import read
 __all__ = ["Detector", "Examination", "Member"]
 
 Floats = NDArray[np.float64]
+Columns = tuple[tuple[int, int], ...]
 
 # With fewer held-out rows of each class, a condition has no calibration of its own.
 _LEAST_ROWS_OF_A_CONDITION = 100
+
+
+def looked_at(X: Floats, columns: Columns) -> Floats:
+    """Return the features that a member looks at.
+
+    Parameters
+    ----------
+    X : numpy.ndarray of shape (n, d)
+        Features.
+    columns : tuple of (int, int)
+        Bounds of slices; all where there are none.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n, k)
+        A view where it is one slice.
+    """
+    parts = [X[:, start:stop] for start, stop in columns]
+    if not parts:
+        return X
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,12 +103,15 @@ class Member:
     slope, intercept : float
         Turn its score into log-odds, so that members can be averaged; 1 and 0 for a detector
         of a single member.
+    columns : tuple of (int, int)
+        The features that it looks at, as bounds of slices; all where there are none.
     """
 
     name: str
     model: Any
     slope: float = 1.0
     intercept: float = 0.0
+    columns: Columns = ()
 
     def scores(self, X: Floats) -> Floats:
         """Score rows; greater is more likely generated.
@@ -95,7 +125,7 @@ class Member:
         -------
         numpy.ndarray of shape (n,), float64
         """
-        model, ready = ranked_first(self.model, X)
+        model, ready = ranked_first(self.model, looked_at(X, self.columns))
         return self.slope * _margin(class_scores(model, ready)) + self.intercept
 
 
@@ -200,7 +230,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
     attribution_ : Attribution or None
         The classifier of generators.
     guard_ : Guard or None
-        What is ordinary; None where there were too few rows to tell.
+        What is ordinary among the features that the first member looks at; None where there were
+        too few rows to tell.
     held_out_ : HeldOut or None
         The held-out scores; they are not stored, so None after loading.
     held_out_verdicts_ : HeldOutVerdicts or None
@@ -427,30 +458,43 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         if rows.domains.any():
             apart = domain_folds(rows.domains, rows.groups, codes, ~extra)
             apart = [(train[~told[train]], test) for train, test in apart]
-        names = _classifier_names(self.recipe_.classifier)
-        members, columns, unseen_columns = [], [], []
-        for name in names:
+        # Nothing tells where rows come from: all are compared.
+        blocks = blocks_of(rows.domains, rows.conditions) if rows.domains.any() else None
+        kinds = classifiers.members(self.recipe_.classifier)
+        members, member_scores, member_unseen = [], [], []
+        for name, parts in kinds:
+            columns = self._columns(parts, X.shape[1])
+            seen = looked_at(X, columns)
             make = partial(classifiers.create, name, seed=self.random_state)
-            score = partial(held_out_scores, make, X, codes, rows.weights, n_jobs=self.n_jobs)
+            score = partial(
+                held_out_scores, make, seen, codes, rows.weights, blocks=blocks, n_jobs=self.n_jobs
+            )
             scores = _margin(score(folds))[chosen]
             unseen_scores = _margin(score(apart))[chosen]
             fitted_model = fit_model(
-                make, X[~told], codes[~told], rows.weights[~told], n_jobs=self.n_jobs
+                make,
+                seen[~told],
+                codes[~told],
+                rows.weights[~told],
+                blocks=None if blocks is None else blocks[~told],
+                n_jobs=self.n_jobs,
             )
-            member = Member(name, compact(fitted_model))
-            if len(names) > 1:
+            member = Member(name, compact(fitted_model), columns=columns)
+            if len(kinds) > 1:
                 fitted = fit_sigmoid(scores[counted], measured.generated[counted], weights[counted])
                 slope, intercept = float(fitted.first[0]), float(fitted.second[0])
                 member = replace(member, slope=slope, intercept=intercept)
                 scores = slope * scores + intercept
                 unseen_scores = slope * unseen_scores + intercept
             members.append(member)
-            columns.append(scores)
-            unseen_columns.append(unseen_scores)
+            member_scores.append(scores)
+            member_unseen.append(unseen_scores)
         self.members_ = tuple(members)
-        self.guard_ = fit_guard(X[chosen[counted]], own)
-        scores = np.mean(columns, axis=0)
-        unseen = np.mean(unseen_columns, axis=0) if apart else None
+        # What pretrained layers see is strange wherever the subject is: no reason for silence.
+        ordinary = looked_at(X, self.members_[0].columns)
+        self.guard_ = fit_guard(ordinary[chosen[counted]], own)
+        scores = np.mean(member_scores, axis=0)
+        unseen = np.mean(member_unseen, axis=0) if apart else None
 
         fit = partial(self._calibrations, scores, unseen, weights, measured, counted)
         self.calibration_, self.condition_calibrations_ = fit(np.ones_like(counted))
@@ -553,7 +597,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
     ) -> Attribution | None:
         if not self.attribution:
             return None
-        name = self.attribution_classifier or _classifier_names(self.recipe_.classifier)[0]
+        name = self.attribution_classifier or classifiers.members(self.recipe_.classifier)[0][0]
         return fit_attribution(
             partial(classifiers.create, name, seed=self.random_state),
             X[generated],
@@ -572,7 +616,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             recipe = RECIPES.get(self.recipe)
         else:
             recipe = Recipe(name=self.recipe, classifier=self.recipe)
-        _classifier_names(recipe.classifier)
+        classifiers.members(recipe.classifier)
         if self.descriptor is not None:
             recipe = replace(recipe, descriptor=self.descriptor, descriptor_params={})
         if self.descriptor_params is not None:
@@ -580,6 +624,28 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         if self.degradations is not None:
             recipe = replace(recipe, degradations=tuple(self.degradations))
         return recipe
+
+    def _columns(self, parts: tuple[str, ...], count: int) -> Columns:
+        """Return where some parts of the descriptor lie among its `count` numbers."""
+        if not parts:
+            return ()
+        descriptor = self._descriptor(self.recipe_)
+        if not isinstance(descriptor, Joined):
+            raise ConvtraceError(
+                f"{self.recipe_.classifier!r} names parts, which {self.recipe_.descriptor!r} does "
+                "not have; join descriptors"
+            )
+        if len(descriptor.get_feature_names_out()) != count:
+            raise ConvtraceError(
+                f"{self.recipe_.classifier!r} names parts, but the {count} features are not those "
+                "of the recipe's descriptor"
+            )
+        columns: list[tuple[int, int]] = []
+        for start, stop in sorted(descriptor.columns_of(part) for part in parts):
+            if columns and columns[-1][1] == start:
+                start = columns.pop()[0]
+            columns.append((start, stop))
+        return tuple(columns)
 
     def _descriptor(self, recipe: Recipe) -> Any:
         descriptor = descriptors.create(recipe.descriptor, **recipe.descriptor_params)
@@ -685,7 +751,9 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         return np.where(self._strangeness(features) > 1, "unsure", np.array(labels, dtype="U9"))
 
     def _strangeness(self, X: Floats) -> Floats:
-        return np.zeros(len(X)) if self.guard_ is None else self.guard_.strangeness(X)
+        if self.guard_ is None:
+            return np.zeros(len(X))
+        return self.guard_.strangeness(looked_at(X, self.members_[0].columns))
 
     def attribute(self, X: Any) -> tuple[tuple[str, ...], Floats]:
         """Say how likely each known generator is, if the pictures are generated.
@@ -953,7 +1021,12 @@ class Detector(BaseEstimator):  # type: ignore[misc]
                 "random_state": self.random_state,
             },
             "members": [
-                {"name": member.name, "slope": member.slope, "intercept": member.intercept}
+                {
+                    "name": member.name,
+                    "slope": member.slope,
+                    "intercept": member.intercept,
+                    "columns": member.columns,
+                }
                 for member in self.members_
             ],
             "calibration": self.calibration_.to_dict(),
@@ -1017,7 +1090,13 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         detector.n_features_in_ = int(state["n_features"])
         detector.classes_ = np.array(CLASSES)
         detector.members_ = tuple(
-            Member(str(each["name"]), model, float(each["slope"]), float(each["intercept"]))
+            Member(
+                str(each["name"]),
+                model,
+                float(each["slope"]),
+                float(each["intercept"]),
+                tuple((int(start), int(stop)) for start, stop in each.get("columns", ())),
+            )
             for each, model in zip(state["members"], models["members"], strict=True)
         )
         detector.calibration_ = Calibration.from_dict(state["calibration"])
@@ -1038,13 +1117,6 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         detector.card_ = card
         detector.notes_ = notes
         return detector
-
-
-def _classifier_names(spec: str) -> list[str]:
-    names = [classifiers.CLASSIFIERS.resolve(part) for part in spec.split("+")]
-    if len(set(names)) != len(names):
-        raise ConvtraceError(f"{spec!r} names a classifier twice")
-    return names
 
 
 def _margin(scores: Floats) -> Floats:

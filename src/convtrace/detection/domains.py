@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from convtrace.detection.held_out import Fold
 from convtrace.errors import ConvtraceError
 
-__all__ = ["HeldOutVerdicts", "domain_folds", "with_auxiliary"]
+__all__ = ["HeldOutVerdicts", "blocks_of", "domain_folds", "with_auxiliary"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +34,21 @@ class HeldOutVerdicts:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     unseen_probabilities: NDArray[np.float64] | None
+
+
+def blocks_of(domains: NDArray[np.str_], conditions: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Return the names of the blocks that rows are compared within.
+
+    Parameters
+    ----------
+    domains, conditions : numpy.ndarray of str, shape (n,)
+        Where each row comes from, and its compression.
+
+    Returns
+    -------
+    numpy.ndarray of str, shape (n,)
+    """
+    return np.char.add(np.char.add(domains, "|"), conditions)
 
 
 def with_auxiliary(

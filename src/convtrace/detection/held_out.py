@@ -119,6 +119,7 @@ def fit_model(
     y: NDArray[Any],
     weights: NDArray[np.float64],
     *,
+    blocks: NDArray[np.str_] | None = None,
     n_jobs: int | None = None,
 ) -> Any:
     """Fit a fresh classifier, weighted where it knows weights.
@@ -133,6 +134,8 @@ def fit_model(
         Classes.
     weights : numpy.ndarray of shape (n,)
         Row weights; linear discriminants and nearest neighbours have no use for them.
+    blocks : numpy.ndarray of str, shape (n,), optional
+        Rows that belong together, for classifiers that compare rows within them alone.
     n_jobs : int or None
         Workers, for models that can use them while fitting.
 
@@ -147,13 +150,16 @@ def fit_model(
     steps = getattr(model, "steps", None)
     last = steps[-1][1] if steps else model
     prefix = f"{steps[-1][0]}__" if steps else ""
-    weighted = has_fit_parameter(last, "sample_weight")
+    further: dict[str, NDArray[Any]] = {"sample_weight": weights}
+    if blocks is not None:
+        further["blocks"] = blocks
+    taken = {f"{prefix}{key}": v for key, v in further.items() if has_fit_parameter(last, key)}
     with _one_openmp_thread(), warnings.catch_warnings():
         # The perceptron is trained for a fixed number of epochs, and ranks take what rows
         # there are; both would complain of it.
         warnings.filterwarnings("ignore", "n_quantiles", UserWarning)
         warnings.filterwarnings("ignore", "Stochastic Optimizer", ConvergenceWarning)
-        model.fit(X, y, **({f"{prefix}sample_weight": weights} if weighted else {}))
+        model.fit(X, y, **taken)
     model.set_params(**dict.fromkeys(parallel))
     return model
 
@@ -190,6 +196,7 @@ def held_out_scores(
     weights: NDArray[np.float64],
     folds: list[Fold],
     *,
+    blocks: NDArray[np.str_] | None = None,
     n_jobs: int | None = None,
 ) -> NDArray[np.float64]:
     """Score each row by a model trained on the folds without it.
@@ -206,6 +213,8 @@ def held_out_scores(
         Row weights.
     folds : list of (train, test)
         From `folds_by_group`.
+    blocks : numpy.ndarray of str, shape (n,), optional
+        As for `fit_model`.
     n_jobs : int or None
         Workers for the fits.
 
@@ -216,6 +225,13 @@ def held_out_scores(
     """
     out = np.empty((len(codes), int(codes.max()) + 1))
     for train, test in folds:
-        model = fit_model(make, X[train], codes[train], weights[train], n_jobs=n_jobs)
+        model = fit_model(
+            make,
+            X[train],
+            codes[train],
+            weights[train],
+            blocks=None if blocks is None else blocks[train],
+            n_jobs=n_jobs,
+        )
         out[test] = class_scores(model, X[test])
     return out

@@ -46,7 +46,8 @@ class Recipe:
         Its options; JSON values.
     classifier : str
         Name in `convtrace.detection.classifiers`, or several joined by "+", whose calibrated
-        log-odds are averaged.
+        log-odds are averaged. One that is to learn from some parts of a joined descriptor alone
+        names them: "lda@co-occurrence,radial-spectrum+svm@convolutional-traces".
     task : {"detection", "attribution"}
         Real against generated, or which generator.
     degradations : tuple of str

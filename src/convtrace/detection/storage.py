@@ -155,7 +155,7 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Detect
             notes=(*_version_notes(card.versions), *notes),
         )
         for member in detector.members_:
-            check_model(member.model, detector.n_features_in_, classes=2)
+            check_model(member.model, _width(member.columns, detector.n_features_in_), classes=2)
         if detector.attribution_ is not None:
             check_model(
                 detector.attribution_.model,
@@ -163,12 +163,20 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Detect
                 classes=len(detector.attribution_.names),
             )
         if detector.guard_ is not None:
-            check_guard(detector.guard_.model, detector.n_features_in_)
+            first = detector.members_[0]
+            check_guard(detector.guard_.model, _width(first.columns, detector.n_features_in_))
     except ModelError as error:
         raise _refused(name, str(error)) from error
     except (*_NONSENSE, ConvtraceError) as error:
         raise _refused(name, f"its content makes no sense ({error})") from error
     return detector
+
+
+def _width(columns: tuple[tuple[int, int], ...], count: int) -> int:
+    """Return how many of `count` features a member looks at."""
+    if any(not 0 <= start < stop <= count for start, stop in columns):
+        raise ModelError("a classifier looks at features that are not measured")
+    return sum(stop - start for start, stop in columns) or count
 
 
 def read_card(path: str | os.PathLike[str]) -> Card:

@@ -61,6 +61,7 @@ MEASURED_PARTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "convolutional-traces": MappingProxyType({"kernel_size": (3, 5, 7), "crop": 256}),
         "co-occurrence": MappingProxyType({"truncation": 2, "crop": 512}),
         "radial-spectrum": MappingProxyType({"length": 32, "crop": 256}),
+        "pretrained-layers": MappingProxyType({"crop": 256}),
     }
 )
 """What the packaged tables hold: descriptors and their options."""
@@ -211,6 +212,9 @@ BUNDLED_TABLES: Mapping[str, PackagedTable] = MappingProxyType(
             ("co-occurrence", "radial-spectrum"),
             BUNDLED_DEGRADATIONS,
         ),
+        "layers": PackagedTable(
+            "corpus-layers.parquet", ("pretrained-layers",), BUNDLED_DEGRADATIONS
+        ),
         "scored": PackagedTable(
             "corpus-scored.parquet", tuple(MEASURED_PARTS), SCORED_DEGRADATIONS, one_in=3
         ),
@@ -224,9 +228,9 @@ BUNDLED_TABLES: Mapping[str, PackagedTable] = MappingProxyType(
         ),
     }
 )
-"""The traces, in more degradations than the detector needs; what is joined to them; a third of the
-pictures in degradations that nothing is trained on; and windows of half of those that are large
-enough, likewise."""
+"""The traces, in more degradations than the detector needs; what is joined to them, in two tables;
+a third of the pictures in degradations that nothing is trained on; and windows of half of those
+that are large enough, likewise."""
 
 SIMULATED = _DATA / "corpus-simulated.parquet"
 """All of these descriptors of photographs that went through small decoders; see
@@ -334,10 +338,10 @@ def bundled_table(*, parts: Mapping[str, Mapping[str, Any]] = BUNDLED_PARTS) -> 
     Raises
     ------
     DatasetError
-        Where a packaged table is missing, damaged, or does not fit the other.
+        Where a packaged table is missing, damaged, or does not fit the others.
     """
     tables = []
-    for name in ("traces", "residuals"):
+    for name in ("traces", "residuals", "layers"):
         part = BUNDLED_TABLES[name]
         table = read_table(part.path)
         table = table.select(np.isin(table.templates, BUNDLED_DEGRADATIONS))

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from convtrace import descriptors
 from convtrace.datasets import Dataset
 from convtrace.detection import Detector, HeldOut, Recipe, Table, classifiers
-from convtrace.detection.domains import HeldOutVerdicts
+from convtrace.detection.detector import looked_at
+from convtrace.detection.domains import HeldOutVerdicts, blocks_of
 from convtrace.detection.held_out import fit_model
 from convtrace.detection.labels import balanced_weights
 from convtrace.errors import DatasetError
@@ -36,13 +37,19 @@ __all__ = ["BUNDLED", "train", "train_bundled", "train_on_table"]
 
 Progress = Callable[[int, int], None]
 
+_RESIDUALS = ",".join(part for part in BUNDLED_PARTS if part != "pretrained-layers")
+
 BUNDLED = Recipe(
     name="bundled",
     descriptor="joined",
     descriptor_params=MappingProxyType({"parts": BUNDLED_PARTS}),
-    classifier="ranked-lda+brief-perceptron",
+    classifier=(
+        f"centred-lda@{_RESIDUALS}+brief-perceptron@{_RESIDUALS}"
+        "+shrunken-centred-lda@pretrained-layers+centred-perceptron@pretrained-layers"
+    ),
     degradations=BUNDLED_DEGRADATIONS,
-    about="traces of kernel size 3, co-occurrences of differences, radial spectrum",
+    about="traces of kernel size 3, co-occurrences, radial spectrum; layers of a network that was "
+    "trained on photographs",
 )
 """How the bundled detector is made."""
 
@@ -56,8 +63,8 @@ _LIMITS = (
     "On generators and cameras that it never saw it does much worse; see the tables in which each "
     "generator, and each domain, is left out. Most of their pictures get no verdict.",
     "Compression hides the trace: below JPEG quality 75 most verdicts are unsure or weak.",
-    "Only the central 512x512 pixels are looked at, the trace and the spectrum being of the "
-    "central 256x256.",
+    "Only the central 512x512 pixels are looked at, the trace, the spectrum and the layers of the "
+    "pretrained network being of the central 256x256.",
     "A verdict is one piece of evidence, never proof.",
 )
 
@@ -211,10 +218,13 @@ def train_on_table(
     if len(further):
         tables.append(_small_changes(detector, whole))
     if leave_out:
+        blocks = None
+        if domain_of is not None:
+            blocks = blocks_of(domain_of, rows.conditions)[role != 2]
         # A data set need not tell its generators.
         if set(table.generators[table.labels == "fake"].tolist()) - {""}:
-            tables.append(_left_out(table, extra, detector, n_jobs))
-        tables.append(_sources_left_out(table, extra, detector, n_jobs))
+            tables.append(_left_out(table, extra, detector, blocks, n_jobs))
+        tables.append(_sources_left_out(table, extra, detector, blocks, n_jobs))
     detector.card_ = replace(detector.card_, results=tuple(tables), limits=_LIMITS)
     return detector
 
@@ -438,7 +448,11 @@ def _mean_row(rows_of: list[tuple[Any, ...]]) -> tuple[Any, ...]:
 
 
 def _left_out(
-    table: FeatureTable, extra: FeatureTable, detector: Detector, n_jobs: int | None
+    table: FeatureTable,
+    extra: FeatureTable,
+    detector: Detector,
+    blocks: NDArray[np.str_] | None,
+    n_jobs: int | None,
 ) -> Table:
     """Score each generator, and a fifth of the real photographs, by a model that saw neither."""
     generated = table.labels == "fake"
@@ -448,7 +462,7 @@ def _left_out(
     fifth = np.array([int(group[:8], 16) % 5 == seed % 5 for group in table.groups])
     names = sorted(set(table.generators[generated].tolist()) - {""})
     tests = [(generated & (table.generators == name)) | (~generated & fifth) for name in names]
-    margins = _unseen(table, extra, tests, detector, n_jobs)
+    margins = _unseen(table, extra, tests, detector, blocks, n_jobs)
     rows_of: list[tuple[Any, ...]] = []
     for name, test, margin in zip(names, tests, margins, strict=True):
         pictures = len(np.unique(table.picture[generated & (table.generators == name)]))
@@ -468,7 +482,11 @@ def _left_out(
 
 
 def _sources_left_out(
-    table: FeatureTable, extra: FeatureTable, detector: Detector, n_jobs: int | None
+    table: FeatureTable,
+    extra: FeatureTable,
+    detector: Detector,
+    blocks: NDArray[np.str_] | None,
+    n_jobs: int | None,
 ) -> Table:
     """Judge the photographs of each part of the data set by a model that saw none of them."""
     real = table.labels == "real"
@@ -476,7 +494,7 @@ def _sources_left_out(
     tests = [real & (table.subsets == name) for name in names]
     rows_of: list[tuple[Any, ...]] = []
     for name, test, margin in zip(
-        names, tests, _unseen(table, extra, tests, detector, n_jobs), strict=True
+        names, tests, _unseen(table, extra, tests, detector, blocks, n_jobs), strict=True
     ):
         called = np.zeros(len(margin), dtype=np.intp)
         for condition in np.unique(table.conditions[test]):
@@ -509,29 +527,43 @@ def _unseen(
     extra: FeatureTable,
     tests: Sequence[NDArray[np.bool_]],
     detector: Detector,
+    blocks: NDArray[np.str_] | None,
     n_jobs: int | None,
 ) -> list[NDArray[np.float64]]:
     """Return the scores of each set of test rows by models that saw no group of theirs."""
     # In processes: boosting and the perceptron fit on one thread.
     found: list[NDArray[np.float64]] = Parallel(n_jobs=n_jobs or -1)(
-        delayed(_margins_unseen)(table, extra, test, detector) for test in tests
+        delayed(_margins_unseen)(table, extra, test, detector, blocks) for test in tests
     )
     return found
 
 
 def _margins_unseen(
-    table: FeatureTable, extra: FeatureTable, test: NDArray[np.bool_], detector: Detector
+    table: FeatureTable,
+    extra: FeatureTable,
+    test: NDArray[np.bool_],
+    detector: Detector,
+    blocks: NDArray[np.str_] | None,
 ) -> NDArray[np.float64]:
     """Score the test rows by the detector's classifiers, fitted on rows of no group of theirs."""
     tested = np.unique(table.groups[test])
-    parts = [part.select(~np.isin(part.groups, tested)) for part in (table, extra)]
-    X = np.concatenate([part.features for part in parts]).astype(np.float64)
-    generated = np.concatenate([part.labels for part in parts]) == "fake"
+    whole = stack_tables([table, extra])
+    apart = ~np.isin(whole.groups, tested)
+    kept = whole.select(apart)
+    X = kept.features.astype(np.float64)
+    generated = kept.labels == "fake"
     weights = balanced_weights(generated, balance=detector.balance)
     scores = []
     for member in detector.members_:
         make = partial(classifiers.create, member.name, seed=detector.random_state)
-        model = fit_model(make, X, generated.astype(np.intp), weights, n_jobs=1)
+        model = fit_model(
+            make,
+            looked_at(X, member.columns),
+            generated.astype(np.intp),
+            weights,
+            blocks=None if blocks is None else blocks[apart],
+            n_jobs=1,
+        )
         scores.append(replace(member, model=model).scores(table.features[test].astype(np.float64)))
     mean: NDArray[np.float64] = np.mean(scores, axis=0)
     return mean

@@ -181,9 +181,10 @@ def _verdict(e: Explanation, number: int) -> Figure:
         "In a picture each pixel can partly be foretold from its neighbours. How, is written in a "
         "small table of weights, the kernel. Cameras and the last steps of image generators leave "
         "different kernels. The detector compares these, and may use further statistics of "
-        "neighbouring pixels; it looks at no content. A mark deep in a coloured zone of the scale "
-        "is a strong statement, one in the middle zone none at all. A verdict is one piece of "
-        "evidence, never proof."
+        "neighbouring pixels; the bundled one also uses what a network sees that was trained to "
+        "name the subjects of photographs, so that subjects count too. A mark deep in a coloured "
+        "zone of the scale is a strong statement, one in the middle zone none at all. A verdict is "
+        "one piece of evidence, never proof."
     )
     if not e.windows.reason:
         counts = window_counts(e)
