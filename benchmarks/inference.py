@@ -29,7 +29,7 @@ from PIL import Image  # noqa: E402
 from convtrace import __version__, descriptors, image  # noqa: E402
 from convtrace.datasets import examples  # noqa: E402
 from convtrace.detection import bundled  # noqa: E402
-from convtrace.detection.detector import looked_at  # noqa: E402
+from convtrace.detection.members import looked_at  # noqa: E402
 
 SIDE = 512
 

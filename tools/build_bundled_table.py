@@ -3,9 +3,9 @@
     python tools/build_bundled_table.py --corpus ../shared/corpus [--only traces|residuals|...]
 
 Every picture of both classes is measured as it is and after the same degradations
-(`convtrace.evaluation.BUNDLED`). The traces lie in one table and the other descriptors in
-another; `convtrace.evaluation.bundled_table` joins them. A third table has a part of the pictures
-in degradations that are only scored, and a fourth has windows. Only numbers are stored.
+(`convtrace.evaluation.BUNDLED`). The descriptors lie in three tables, which
+`convtrace.evaluation.bundled_table` joins. A fourth has a part of the pictures in degradations that
+are only scored, and a fifth has windows. Only numbers are stored.
 """
 
 from __future__ import annotations

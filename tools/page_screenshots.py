@@ -3,8 +3,8 @@
     python tools/page_screenshots.py -o docs
 
 Needs the extra ``browser-test`` and Debian's chromium. Whatever the bundled detector says is
-shown: one picture of each verdict, and a file that is none. ``--all`` takes every size and colour
-scheme, for looking at them.
+shown: a photograph, an image, one without a verdict, and a file that is no picture. ``--all`` takes
+every size and colour scheme, for looking at them.
 """
 
 from __future__ import annotations
@@ -54,18 +54,13 @@ def service() -> Iterator[str]:
 
 
 def pictures() -> tuple[Path, list[Path]]:
-    """Return the picture to be looked at closely; and one of each verdict, and a text file."""
+    """Return the picture to be looked at closely; a few of all kinds, and a text file."""
     found = examples.pictures()
     chosen = next(each.path for each in found if each.path.stem == "08" and "up" in each.generator)
-    verdicts = {each.path: detection.scan(each.path).label for each in found}
-    firsts = []
-    for label in ("real", "generated", "unsure"):
-        # The one looked at closely is taken where it fits, since it is known to show something.
-        fitting = [path for path in (chosen, *verdicts) if verdicts[path] == label]
-        if not fitting:
-            raise SystemExit(f"the bundled detector calls no demo picture {label}")
-        firsts.append(fitting[0])
-    return chosen, [*firsts, ROOT / "pyproject.toml"]
+    photograph = next(each.path for each in found if each.label == "real")
+    images = [each.path for each in found if each.label == "fake"]
+    silent = next(path for path in images if detection.scan(path).label == "unsure")
+    return chosen, [photograph, chosen, silent, ROOT / "pyproject.toml"]
 
 
 def save(page: Page, path: Path, *, whole: bool) -> None:

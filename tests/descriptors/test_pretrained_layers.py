@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from numba.core.errors import TypingError
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
@@ -138,7 +139,7 @@ def test_depthwise_is_a_convolution(size: int, stride: int, shape: tuple[int, in
         np.testing.assert_allclose(out[c], np.clip(expected[0], 0, 6), atol=1e-5)
 
 
-@pytest.mark.parametrize("pixels", [1, 255, 256, 600])
+@pytest.mark.parametrize("pixels", [1, 23, 24, 25, 600])
 @pytest.mark.parametrize("top", [0, 6])
 def test_pointwise_is_a_product(pixels: int, top: int) -> None:
     rng = np.random.default_rng(pixels)
@@ -149,6 +150,14 @@ def test_pointwise_is_a_product(pixels: int, top: int) -> None:
     _convolutions.pointwise(values, weights, bias, top, out)
     expected = weights @ values + bias[:, None]
     np.testing.assert_allclose(out, np.clip(expected, 0, 6) if top else expected, atol=1e-5)
+
+
+def test_weights_that_lie_otherwise_in_memory_are_refused() -> None:
+    values = np.ones((4, 24), np.float32)
+    weights = np.asfortranarray(np.ones((8, 4), np.float32))
+    bias, out = np.zeros(8, np.float32), np.empty((8, 24), np.float32)
+    with pytest.raises(TypingError, match="row by row"):
+        _convolutions.pointwise(values, weights, bias, 6, out)
 
 
 def test_many_threads_may_read_the_weights_at_once() -> None:

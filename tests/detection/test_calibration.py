@@ -160,21 +160,55 @@ def test_no_generator_is_called_real_more_often_than_stated() -> None:
     for few in (np.where(generators == "hard", "", generators), np.full(len(scores), "")):
         assert calibrate(scores, generated, ones, generators=few).low == alone.low
     few = generators.copy()
-    few[missed[19:]] = "others"
+    few[missed[4:]] = "others"
     assert calibrate(scores, generated, ones, generators=few).low > by.low
+
+
+def test_nor_where_its_domain_was_left_out() -> None:
+    scores, generated = scored()
+    generators = np.where(generated, np.where(np.arange(len(scores)) % 2, "a", "b"), "")
+    foreign = scores.copy()
+    missed = generators == "b"
+    foreign[missed] = np.random.default_rng(5).choice(scores[~generated], int(missed.sum()))
+    rates = Rates(unseen_miss=0.5)
+    ones = np.ones(len(scores))
+    unseen = [Unseen(foreign, generated), Unseen(foreign, generated, generators)]
+    alone, by = (
+        calibrate(scores, generated, ones, generators=generators, unseen=each, rates=rates)
+        for each in unseen
+    )
+    assert np.mean(alone.probability(foreign[missed]) <= alone.low) > 0.25
+    called_real = np.mean(by.probability(foreign[missed]) <= by.low)
+    assert called_real <= 0.25
+    assert by.measured["unseen_worst_misses"] == pytest.approx(called_real)
+    assert by.high == alone.high
+    assert by.measured["cleared"] < alone.measured["cleared"]
+    assert alone.unseen_at_most(0.0) is None
+    share = by.unseen_at_most(float(np.median(foreign[missed])))
+    assert share == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
 def test_a_calibration_survives_json(method: str) -> None:
     scores, generated = scored()
     generators = np.where(generated, "one", "")
-    made = calibrate(scores, generated, np.ones(len(scores)), method=method, generators=generators)
+    unseen = Unseen(scores[::-1].copy(), generated, generators)
+    made = calibrate(
+        scores,
+        generated,
+        np.ones(len(scores)),
+        method=method,
+        generators=generators,
+        unseen=unseen,
+    )
     again = Calibration.from_dict(json.loads(json.dumps(made.to_dict())))
     np.testing.assert_array_equal(again.probability(scores), made.probability(scores))
     assert (again.low, again.high, again.measured) == (made.low, made.high, dict(made.measured))
     np.testing.assert_array_equal(again.real_quantiles, made.real_quantiles)
     assert again.hardest_quantiles is not None
     np.testing.assert_array_equal(again.hardest_quantiles, made.hardest_quantiles)
+    assert again.unseen_quantiles is not None
+    np.testing.assert_array_equal(again.unseen_quantiles, made.unseen_quantiles)
 
 
 def test_what_is_measured_is_right() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convtrace.detection.attribution import Attribution, Likeness
-from convtrace.detection.calibration import Calibration, calibrate
+from convtrace.detection.calibration import Calibration, Unseen, calibrate
 from convtrace.detection.reasons import (
     about_compression,
     about_generator,
@@ -41,7 +41,14 @@ def test_the_generator_that_is_missed_most_is_spoken_of() -> None:
         assert "10 of 100 generated images" in text
         assert "this low (50 of 100 of the generator that it misses most)" in text
     assert "misses most" not in about_probability("generated", 0.9, 0.9, by)
-    # Where it says no more, it is not said.
+    # And where it says no more, it is not said; what was not trained on comes last.
+    unseen = Unseen(np.where(names == "hard", -1.0, 0.5), names != "", names)
+    both = calibrate(scores, names != "", np.ones(1000), generators=names, unseen=unseen)
+    text = about_probability("unsure", 0.07, -0.08, both)
+    assert (
+        "(50 of 100 of the generator that it misses most, more than 99 of 100 of a generator"
+        in text
+    )
     assert "misses most" not in about_probability("unsure", 0.9, 5.0, by)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,6 +117,17 @@ def test_a_small_picture_says_that_it_is_too_small(hostile):
     assert hostile.windows.probabilities.size == 0
     overlay = Image.open(io.BytesIO(hostile.overlay_png))
     assert overlay.getextrema()[3] == (0, 0)
+
+
+def test_no_part_is_real_in_a_picture_that_is_not(photograph):
+    labels = np.array([["real", "generated"], ["unsure", "real"]])
+    windows = replace(photograph.windows, labels=labels)
+    assert windows.within("real").labels.tolist() == labels.tolist()
+    for label in ("generated", "unsure"):
+        kept = [["unsure", "generated"], ["unsure", "unsure"]]
+        assert windows.within(label).labels.tolist() == kept
+    if photograph.verdict.label != "real":
+        assert "real" not in photograph.windows.labels
 
 
 def test_windows_that_lie_apart_are_drawn_as_samples():

@@ -111,7 +111,7 @@ def compile_if_needed() -> None:
     from convtrace import descriptors, traces
 
     if not traces.is_compiled():
-        say("compiling the solver, once: about half a minute...")
+        say("compiling the inner loops, once: less than a minute...")
         traces.warm_up()
         descriptors.create("co-occurrence").describe(np.zeros((16, 16, 3), np.uint8))
 

@@ -135,13 +135,13 @@ def train(
 def _recipe(name: str | None, classifier: str | None, sizes: tuple[int, ...]) -> Recipe:
     from dataclasses import replace
 
-    from convtrace.detection import classifiers, recipes
+    from convtrace.detection import members, recipes
     from convtrace.evaluation import BUNDLED
 
     recipe = BUNDLED if name in (None, BUNDLED_NAME) else recipes.get(str(name))
     changes = []
     if classifier is not None:
-        resolved = classifiers.canonical(classifier)
+        resolved = members.canonical(classifier)
         recipe = replace(recipe, classifier=resolved)
         changes.append(resolved)
     if sizes:

@@ -109,7 +109,8 @@ class PretrainedLayers(Descriptor):
 @remembered
 def _weights() -> dict[str, Floats]:
     with np.load(WEIGHTS, allow_pickle=False) as stored:
-        return {name: stored[name].astype(np.float32) for name in stored.files}
+        # Row by row, however they were stored: the loops take nothing else.
+        return {n: np.ascontiguousarray(stored[n], dtype=np.float32) for n in stored.files}
 
 
 def _outputs(values: Floats) -> list[Floats]:

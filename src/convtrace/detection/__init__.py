@@ -18,9 +18,10 @@ from convtrace.detection.calibration import (
     error_rate_limits,
 )
 from convtrace.detection.card import Card, Table, current_versions
-from convtrace.detection.detector import Detector, Examination, Member
+from convtrace.detection.detector import Detector, Examination
 from convtrace.detection.held_out import HeldOut
 from convtrace.detection.labels import balanced_weights, is_generated
+from convtrace.detection.members import Member
 from convtrace.detection.recipes import Recipe
 from convtrace.detection.scan import scan
 from convtrace.detection.storage import load, read_card, save

@@ -11,7 +11,8 @@ Pictures of the same kind are the promise's limit, and it is for rows that do no
 so that several rows of one picture make it an approximate one. Where scores of pictures from
 domains that no model saw are given, neither limit may be passed by more than a stated share of
 those either. A rate over all generated images may hide a generator most of whose images are called
-real, so that the lower limit holds for each generator by itself, too, at a rate of its own.
+real, so that the lower limit holds for each generator by itself, too, at a rate of its own, whether
+its domain was trained on or left out: "real" must say something of a generator that nobody knows.
 
 References
 ----------
@@ -50,8 +51,10 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-# Fewer images of a generator do not say how many of them are called real.
-_LEAST_IMAGES = 20
+# With so many images a generator has a part in a limit. Where its domain was trained on, it takes
+# more for a share of them to be quoted: the others say more.
+_LEAST_IMAGES = 5
+_LEAST_QUOTED = 20
 _LEVELS = np.linspace(0.0, 1.0, 201)
 _TOLERANCE = 1e-12
 
@@ -213,7 +216,8 @@ class Rates:
     unseen_false_positive, unseen_miss : float
         The same shares of pictures from domains that were left out of training.
     generator_miss : float
-        The share of held-out images of any single generator that may be called real.
+        The share of images of any single generator that may be called real, of those held out
+        and of those whose domain was left out.
     """
 
     false_positive: float = 0.01
@@ -238,10 +242,13 @@ class Unseen:
         On the scale of the held-out scores.
     generated : numpy.ndarray of bool, shape (n,)
         The truth.
+    generators : numpy.ndarray of str, shape (n,), optional
+        Which generator made each; "" for real and unknown ones.
     """
 
     scores: Floats
     generated: NDArray[np.bool_]
+    generators: NDArray[np.str_] | None = None
 
 
 def error_rate_limits(
@@ -322,9 +329,9 @@ class Calibration:
         misses (of generated images called real), found and cleared (the right verdicts of
         each), worst_misses (the misses of the generator that has most, where any has enough
         images); with scores of domains left out, the same with "unseen_" before them.
-    hardest_quantiles : numpy.ndarray of shape (201,), float64, or None
-        At each level the least quantile of any generator's images; None where no generator has
-        enough of them.
+    hardest_quantiles, unseen_quantiles : numpy.ndarray of shape (201,), float64, or None
+        At each level the least quantile of any generator's images, held out and with their
+        domain left out; None where no generator has enough of them.
     """
 
     score_map: ScoreMap
@@ -334,12 +341,17 @@ class Calibration:
     generated_quantiles: Floats
     measured: Mapping[str, float]
     hardest_quantiles: Floats | None = None
+    unseen_quantiles: Floats | None = None
 
     def __post_init__(self) -> None:
         if not self.low <= self.high:
             raise ConvtraceError(f"limits {self.low} and {self.high} are in the wrong order")
-        known = (self.real_quantiles, self.generated_quantiles, self.hardest_quantiles)
-        for quantiles in known:
+        for quantiles in (
+            self.real_quantiles,
+            self.generated_quantiles,
+            self.hardest_quantiles,
+            self.unseen_quantiles,
+        ):
             if quantiles is None:
                 continue
             if quantiles.shape != _LEVELS.shape or np.any(np.diff(quantiles) < 0):
@@ -418,9 +430,22 @@ class Calibration:
         float or None
             0 to 1; None where no generator has enough images.
         """
-        if self.hardest_quantiles is None:
-            return None
-        return float(np.interp(score, self.hardest_quantiles, _LEVELS, left=0.0, right=1.0))
+        return _share_at_most(score, self.hardest_quantiles)
+
+    def unseen_at_most(self, score: float) -> float | None:
+        """Return the same share where the domain of the generator was left out of training.
+
+        Parameters
+        ----------
+        score : float
+            A score.
+
+        Returns
+        -------
+        float or None
+            0 to 1; None where no domains were left out, or no generator has enough images.
+        """
+        return _share_at_most(score, self.unseen_quantiles)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the calibration as JSON values.
@@ -436,9 +461,8 @@ class Calibration:
             "real_quantiles": self.real_quantiles.tolist(),
             "generated_quantiles": self.generated_quantiles.tolist(),
             "measured": dict(self.measured),
-            "hardest_quantiles": (
-                None if self.hardest_quantiles is None else self.hardest_quantiles.tolist()
-            ),
+            "hardest_quantiles": _listed(self.hardest_quantiles),
+            "unseen_quantiles": _listed(self.unseen_quantiles),
         }
 
     @classmethod
@@ -454,7 +478,6 @@ class Calibration:
         -------
         Calibration
         """
-        hardest = state.get("hardest_quantiles")
         return cls(
             ScoreMap.from_dict(state["score_map"]),
             float(state["low"]),
@@ -462,8 +485,21 @@ class Calibration:
             _floats(state["real_quantiles"]),
             _floats(state["generated_quantiles"]),
             {str(key): float(value) for key, value in state["measured"].items()},
-            None if hardest is None else _floats(hardest),
+            *(
+                None if state.get(name) is None else _floats(state[name])
+                for name in ("hardest_quantiles", "unseen_quantiles")
+            ),
         )
+
+
+def _share_at_most(score: float, quantiles: Floats | None) -> float | None:
+    if quantiles is None:
+        return None
+    return float(np.interp(score, quantiles, _LEVELS, left=0.0, right=1.0))
+
+
+def _listed(quantiles: Floats | None) -> list[float] | None:
+    return None if quantiles is None else quantiles.tolist()
 
 
 def calibrate(
@@ -494,7 +530,7 @@ def calibrate(
     unseen : Unseen, optional
         Scores of pictures whose domain was left out, by which the limits are widened.
     generators : numpy.ndarray of str, shape (n,), optional
-        Which generator made each; "" for real and unknown ones. Those with at least 20 images
+        Which generator made each; "" for real and unknown ones. Those with at least 5 images
         have a part in the lower limit.
 
     Returns
@@ -515,7 +551,10 @@ def calibrate(
         real_weights=weights[real],
         generated_weights=weights[generated],
     )
+    of_generators = _of_generators(scores, generated, generators)
+    of_unseen: list[Floats] = []
     if unseen is not None and unseen.generated.any() and not unseen.generated.all():
+        of_unseen = _of_generators(unseen.scores, unseen.generated, unseen.generators)
         foreign = score_map(unseen.scores)
         unseen_low, unseen_high = error_rate_limits(
             foreign[~unseen.generated],
@@ -524,8 +563,7 @@ def calibrate(
             miss_rate=rates.unseen_miss,
         )
         low, high = min(low, unseen_low), max(high, unseen_high)
-    of_generators = _of_generators(scores, generated, generators)
-    for images in of_generators:
+    for images in (*of_generators, *of_unseen):
         low = min(low, -_lowest_with_rate(-score_map(images), None, rates.generator_miss))
     limits = (low, high)
     auc = float(roc_auc_score(generated, scores, sample_weight=weights))
@@ -537,11 +575,12 @@ def calibrate(
         "auc": auc,
         **_verdicts(probabilities, generated, weights, limits),
     }
-    if of_generators:
-        measured["worst_misses"] = max(
-            float(np.mean((found <= low) & (found < high)))
-            for found in map(score_map, of_generators)
-        )
+    quoted = [images for images in of_generators if len(images) >= _LEAST_QUOTED]
+    for name, each in (("worst_misses", quoted), ("unseen_worst_misses", of_unseen)):
+        if each:
+            measured[name] = max(
+                float(np.mean((found <= low) & (found < high))) for found in map(score_map, each)
+            )
     if unseen is not None and unseen.generated.any() and not unseen.generated.all():
         ones = np.ones(len(unseen.scores))
         foreign_verdicts = _verdicts(score_map(unseen.scores), unseen.generated, ones, limits)
@@ -554,9 +593,10 @@ def calibrate(
         _weighted_quantiles(scores[real], weights[real]),
         _weighted_quantiles(scores[generated], weights[generated]),
         measured,
-        np.min([np.quantile(images, _LEVELS) for images in of_generators], axis=0)
-        if of_generators
-        else None,
+        *(
+            np.min([np.quantile(images, _LEVELS) for images in each], axis=0) if each else None
+            for each in (quoted, of_unseen)
+        ),
     )
 
 

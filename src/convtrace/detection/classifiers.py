@@ -25,12 +25,18 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from convtrace.descriptors.registry import DESCRIPTORS, Registry
-from convtrace.errors import ConvtraceError
+from convtrace.descriptors.registry import Registry
 
-__all__ = ["CLASSIFIERS", "canonical", "create", "members", "names", "register"]
+__all__ = ["CLASSIFIERS", "create", "names", "register"]
 
 Factory = Callable[[int], Any]
+
+_BRIEF: dict[str, Any] = {
+    "hidden_layer_sizes": (256, 128),
+    "alpha": 1.0,
+    "batch_size": 512,
+    "max_iter": 8,
+}
 
 CLASSIFIERS: Registry[Factory] = Registry("classifier", "convtrace.classifiers")
 
@@ -93,62 +99,6 @@ def create(name: str, *, seed: int = 0) -> Any:
     'classifier'
     """
     return CLASSIFIERS.get(name)(seed)
-
-
-def members(spec: str) -> list[tuple[str, tuple[str, ...]]]:
-    """Read which classifiers a detector is to have.
-
-    Parameters
-    ----------
-    spec : str
-        As in `convtrace.detection.recipes.Recipe`.
-
-    Returns
-    -------
-    list of (str, tuple of str)
-        The name of each classifier, and those of the descriptors whose numbers it looks at; all
-        where none is named.
-
-    Raises
-    ------
-    UnknownNameError
-        Where a classifier or a descriptor is not known.
-    ConvtraceError
-        Where two members would be the same.
-
-    Examples
-    --------
-    >>> members("rf+lda@ct,co-occurrence")
-    [('random-forest', ()), ('lda', ('convolutional-traces', 'co-occurrence'))]
-    """
-    found: list[tuple[str, tuple[str, ...]]] = []
-    for member in spec.split("+"):
-        name, mark, parts = member.partition("@")
-        resolved = tuple(DESCRIPTORS.resolve(part) for part in parts.split(",")) if mark else ()
-        found.append((CLASSIFIERS.resolve(name), resolved))
-    if len(set(found)) != len(found):
-        raise ConvtraceError(f"{spec!r} names a classifier twice")
-    return found
-
-
-def canonical(spec: str) -> str:
-    """Return the same specification of members in canonical names.
-
-    Parameters
-    ----------
-    spec : str
-        As for `members`.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> canonical("rf+lda@ct")
-    'random-forest+lda@convolutional-traces'
-    """
-    return "+".join(f"{name}@{','.join(parts)}" if parts else name for name, parts in members(spec))
 
 
 def _scaled(classifier: Any) -> Pipeline:
@@ -319,8 +269,7 @@ def brief_perceptron(seed: int) -> Pipeline:
     -------
     sklearn.pipeline.Pipeline
     """
-    network = MLPClassifier((256, 128), alpha=1.0, batch_size=512, max_iter=8, random_state=seed)
-    return _ranked(network, seed)
+    return _ranked(MLPClassifier(**_BRIEF, random_state=seed), seed)
 
 
 def centred(
@@ -434,10 +383,7 @@ def centred_perceptron(seed: int) -> Pipeline:
     sklearn.pipeline.Pipeline
         Without blocks (`Detector.fit(domains=)` makes them) it is ``brief-perceptron``.
     """
-    network = CentredPerceptron(
-        (256, 128), alpha=1.0, batch_size=512, max_iter=8, random_state=seed
-    )
-    return _ranked(network, seed)
+    return _ranked(CentredPerceptron(**_BRIEF, random_state=seed), seed)
 
 
 @register("ranked-lda", aliases=("ranked-linear-discriminant-analysis",))

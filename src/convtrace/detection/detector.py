@@ -39,13 +39,12 @@ from convtrace.detection.domains import (
 from convtrace.detection.guard import Guard, fit_guard
 from convtrace.detection.held_out import (
     HeldOut,
-    class_scores,
     fit_model,
     folds_by_group,
     held_out_scores,
 )
 from convtrace.detection.labels import CLASSES, balanced_weights, even_classes, is_generated
-from convtrace.detection.ranks import ranked_first
+from convtrace.detection.members import Columns, Member, looked_at, margin, parse_members
 from convtrace.detection.reasons import (
     about_compression,
     about_generator,
@@ -63,70 +62,9 @@ from convtrace.image import read
 __all__ = ["Detector", "Examination", "Member"]
 
 Floats = NDArray[np.float64]
-Columns = tuple[tuple[int, int], ...]
 
 # With fewer held-out rows of each class, a condition has no calibration of its own.
 _LEAST_ROWS_OF_A_CONDITION = 100
-
-
-def looked_at(X: Floats, columns: Columns) -> Floats:
-    """Return the features that a member looks at.
-
-    Parameters
-    ----------
-    X : numpy.ndarray of shape (n, d)
-        Features.
-    columns : tuple of (int, int)
-        Bounds of slices; all where there are none.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n, k)
-        A view where it is one slice.
-    """
-    parts = [X[:, start:stop] for start, stop in columns]
-    if not parts:
-        return X
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Member:
-    """One classifier of a detector, and its score as log-odds.
-
-    Parameters
-    ----------
-    name : str
-        Name of the classifier.
-    model : sklearn.base.BaseEstimator
-        Fitted; classes 0 (real) and 1 (generated).
-    slope, intercept : float
-        Turn its score into log-odds, so that members can be averaged; 1 and 0 for a detector
-        of a single member.
-    columns : tuple of (int, int)
-        The features that it looks at, as bounds of slices; all where there are none.
-    """
-
-    name: str
-    model: Any
-    slope: float = 1.0
-    intercept: float = 0.0
-    columns: Columns = ()
-
-    def scores(self, X: Floats) -> Floats:
-        """Score rows; greater is more likely generated.
-
-        Parameters
-        ----------
-        X : numpy.ndarray of shape (n, d)
-            Features.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n,), float64
-        """
-        model, ready = ranked_first(self.model, looked_at(X, self.columns))
-        return self.slope * _margin(class_scores(model, ready)) + self.intercept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,7 +136,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
     unseen_false_positive_rate, unseen_miss_rate : float, default=0.05 and 0.1
         The same for pictures of domains left out of training, where `fit` is given domains.
     generator_miss_rate : float, default=0.25
-        The share of held-out images of any single generator that may be called real.
+        The share of held-out images of any single generator that may be called real, and of
+        those whose domain was left out of training.
     balance : {"none", "class", "generator"}, default="class"
         How rows are weighed; see `convtrace.detection.labels.balanced_weights`.
     per_condition : bool, default=True
@@ -460,7 +399,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             apart = [(train[~told[train]], test) for train, test in apart]
         # Nothing tells where rows come from: all are compared.
         blocks = blocks_of(rows.domains, rows.conditions) if rows.domains.any() else None
-        kinds = classifiers.members(self.recipe_.classifier)
+        kinds = parse_members(self.recipe_.classifier)
         members, member_scores, member_unseen = [], [], []
         for name, parts in kinds:
             columns = self._columns(parts, X.shape[1])
@@ -469,8 +408,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             score = partial(
                 held_out_scores, make, seen, codes, rows.weights, blocks=blocks, n_jobs=self.n_jobs
             )
-            scores = _margin(score(folds))[chosen]
-            unseen_scores = _margin(score(apart))[chosen]
+            scores = margin(score(folds))[chosen]
+            unseen_scores = margin(score(apart))[chosen]
             fitted_model = fit_model(
                 make,
                 seen[~told],
@@ -551,7 +490,9 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         )
 
         def made(rows: NDArray[np.bool_], weights: Floats) -> Calibration:
-            foreign = None if unseen is None else Unseen(unseen[rows], generated[rows])
+            foreign = None
+            if unseen is not None:
+                foreign = Unseen(unseen[rows], generated[rows], measured.generators[rows])
             return calibrate(
                 scores[rows],
                 generated[rows],
@@ -597,7 +538,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
     ) -> Attribution | None:
         if not self.attribution:
             return None
-        name = self.attribution_classifier or classifiers.members(self.recipe_.classifier)[0][0]
+        name = self.attribution_classifier or parse_members(self.recipe_.classifier)[0][0]
         return fit_attribution(
             partial(classifiers.create, name, seed=self.random_state),
             X[generated],
@@ -616,7 +557,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             recipe = RECIPES.get(self.recipe)
         else:
             recipe = Recipe(name=self.recipe, classifier=self.recipe)
-        classifiers.members(recipe.classifier)
+        parse_members(recipe.classifier)
         if self.descriptor is not None:
             recipe = replace(recipe, descriptor=self.descriptor, descriptor_params={})
         if self.descriptor_params is not None:
@@ -1119,10 +1060,6 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         return detector
 
 
-def _margin(scores: Floats) -> Floats:
-    return scores[:, 1] - scores[:, 0]
-
-
 def _mapped(
     scores: Floats,
     conditions: NDArray[np.str_],
@@ -1251,7 +1188,7 @@ def _held_out_tables(
             )
         )
     if "unseen_auc" in pooled.measured:
-        unseen_keys = ("auc", "found", "cleared", "false_positives", "misses")
+        unseen_keys = ("auc", "found", "cleared", "false_positives", "misses", "worst_misses")
         tables.append(
             Table(
                 "Real against generated, each domain left out of training",
@@ -1262,9 +1199,10 @@ def _held_out_tables(
                     "real called real",
                     "real called generated",
                     "generated called real",
+                    "of the worst generator",
                 ),
                 tuple(
-                    (name, *(each.measured[f"unseen_{key}"] for key in unseen_keys))
+                    (name, *(each.measured.get(f"unseen_{key}") for key in unseen_keys))
                     for name, each in rows
                 ),
                 "Scores of models that saw no camera, subject or generator of the picture's "

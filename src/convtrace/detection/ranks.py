@@ -51,7 +51,8 @@ def ranked_first(model: Any, X: NDArray[np.float64]) -> tuple[Any, NDArray[np.fl
     out = np.empty(X.shape)
     _shares(
         np.ascontiguousarray(X, dtype=np.float64),
-        np.ascontiguousarray(ranks.quantiles_, dtype=np.float64),
+        # Feature by feature, as scikit-learn leaves and skops stores them: nothing is copied.
+        np.ascontiguousarray(ranks.quantiles_.T, dtype=np.float64),
         np.ascontiguousarray(ranks.references_, dtype=np.float64),
         out,
     )
@@ -61,21 +62,21 @@ def ranked_first(model: Any, X: NDArray[np.float64]) -> tuple[Any, NDArray[np.fl
 @compiled
 def _shares(X, quantiles, references, out):  # type: ignore[no-untyped-def]
     """Write the share of training rows below each value; the mean of both sides at ties."""
-    last = quantiles.shape[0] - 1
+    last = quantiles.shape[1] - 1
     for i in range(X.shape[0]):
         for j in range(X.shape[1]):
             x = X[i, j]
-            if x - _BOUND < quantiles[0, j]:
+            if x - _BOUND < quantiles[j, 0]:
                 out[i, j] = 0.0
                 continue
-            if x + _BOUND > quantiles[last, j]:
+            if x + _BOUND > quantiles[j, last]:
                 out[i, j] = 1.0
                 continue
             # The last quantile that is not above x, and the first that is not below it.
             low, high = 0, last
             while low < high:
                 middle = (low + high + 1) // 2
-                if quantiles[middle, j] <= x:
+                if quantiles[j, middle] <= x:
                     low = middle
                 else:
                     high = middle - 1
@@ -83,16 +84,16 @@ def _shares(X, quantiles, references, out):  # type: ignore[no-untyped-def]
             low, high = 0, last
             while low < high:
                 middle = (low + high) // 2
-                if quantiles[middle, j] >= x:
+                if quantiles[j, middle] >= x:
                     high = middle
                 else:
                     low = middle + 1
             above = low
-            if quantiles[below, j] == x:
+            if quantiles[j, below] == x:
                 out[i, j] = 0.5 * (references[below] + references[above])
             else:
-                span = quantiles[above, j] - quantiles[below, j]
+                span = quantiles[j, above] - quantiles[j, below]
                 slope = (references[above] - references[below]) / span
-                from_below = references[below] + slope * (x - quantiles[below, j])
-                from_above = references[above] - slope * (quantiles[above, j] - x)
+                from_below = references[below] + slope * (x - quantiles[j, below])
+                from_above = references[above] - slope * (quantiles[j, above] - x)
                 out[i, j] = 0.5 * (from_below + from_above)

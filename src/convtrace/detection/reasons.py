@@ -45,11 +45,15 @@ def about_probability(
     generated_low = _of_hundred(calibration.generated_at_most(score))
     generated_high = _of_hundred(1 - calibration.generated_at_most(score))
     real_low = _of_hundred(1 - calibration.real_at_least(score))
-    hardest = calibration.hardest_at_most(score)
+    hardest, unseen = calibration.hardest_at_most(score), calibration.unseen_at_most(score)
+    missed = []
     if hardest is not None and _of_hundred(hardest) != generated_low:
-        most_missed = f" ({_of_hundred(hardest)} of 100 of the generator that it misses most)"
-    else:
-        most_missed = ""
+        missed.append(f"{_of_hundred(hardest)} of 100 of the generator that it misses most")
+    if unseen is not None and _of_hundred(unseen) != generated_low:
+        missed.append(
+            f"{_of_hundred(unseen)} of 100 of a generator that it had not been trained on"
+        )
+    most_missed = f" ({', '.join(missed)})" if missed else ""
     start = f"Its pixels give a probability of {probability:.2f} of being generated"
     if label == "generated":
         return (

@@ -1,8 +1,8 @@
 """What a stored model may hold, by name; anything else is refused unread.
 
-skops asks before it builds a type that it does not know, but trusts all of scikit-learn and
-NumPy's and SciPy's functions by itself. Here the whole schema of a file is checked first,
-against the types of the classifiers of `convtrace.detection.classifiers` and nothing more.
+skops asks before it builds a type that it does not know, but trusts all of scikit-learn's
+estimators and NumPy's and SciPy's functions by itself. Here the whole schema of a file is checked
+first, against the types of the classifiers of `convtrace.detection.classifiers` and nothing more.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-__all__ = ["LOADERS", "NEEDED_BY_SKOPS", "TYPES", "foreign_content"]
+from sklearn._loss._loss import CyHalfBinomialLoss, CyHalfMultinomialLoss
+
+__all__ = ["LOADERS", "TYPES", "foreign_content"]
 
 LOADERS = frozenset(
     {
@@ -29,16 +31,10 @@ LOADERS = frozenset(
 )
 """The ways in which skops may rebuild a part; none of them calls a function of the file's."""
 
-NEEDED_BY_SKOPS = (
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.tree._tree.Tree",
-)
-"""Types that skops leaves to the caller: their node indices are checked after loading, see
-`convtrace.detection.soundness`."""
+_LOSSES = (CyHalfBinomialLoss, CyHalfMultinomialLoss)
 
 TYPES = frozenset(
     {
-        *NEEDED_BY_SKOPS,
         "builtins.dict",
         "builtins.list",
         "builtins.str",
@@ -57,6 +53,9 @@ TYPES = frozenset(
         "numpy.uint64",
         "sklearn._loss._loss.CyHalfBinomialLoss",
         "sklearn._loss._loss.CyHalfMultinomialLoss",
+        # As they call themselves: before scikit-learn 1.9 of a module `_loss`, which is theirs once
+        # they are imported.
+        *(f"{each.__module__}.{each.__name__}" for each in _LOSSES),
         "sklearn._loss.link.Interval",
         "sklearn._loss.link.LogitLink",
         "sklearn._loss.link.MultinomialLogit",
@@ -68,6 +67,7 @@ TYPES = frozenset(
         "sklearn.ensemble._forest.RandomForestClassifier",
         "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
         "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         "sklearn.neighbors._classification.KNeighborsClassifier",
         "sklearn.neural_network._multilayer_perceptron.MLPClassifier",
         "sklearn.pipeline.Pipeline",
@@ -79,10 +79,12 @@ TYPES = frozenset(
         "sklearn.svm._classes.SVC",
         "sklearn.tree._classes.DecisionTreeClassifier",
         "sklearn.tree._classes.ExtraTreeClassifier",
+        "sklearn.tree._tree.Tree",
     }
 )
-"""The types that a stored model may hold; a new classifier adds its own here, or its users
-name them when they load."""
+"""The types that a stored model may hold, a few more than skops trusts by itself; the indices of
+trees are checked after loading, see `convtrace.detection.soundness`. A new classifier adds its own
+here, or its users name them when they load."""
 
 
 def foreign_content(schema: Any, *, trusted: Iterable[str] = ()) -> list[str]:

@@ -72,6 +72,24 @@ class Windows:
             for before, after in pairwise(places)
         )
 
+    def within(self, label: str) -> Windows:
+        """Take back that parts are real, where the whole is not called so.
+
+        A part tells less than the whole, and its limits rest on fewer generators.
+
+        Parameters
+        ----------
+        label : str
+            The verdict on the whole picture.
+
+        Returns
+        -------
+        Windows
+        """
+        if label == "real":
+            return self
+        return replace(self, labels=np.where(self.labels == "real", "unsure", self.labels))
+
     @classmethod
     def none(cls, reason: str) -> Windows:
         """Return no windows, for a reason."""

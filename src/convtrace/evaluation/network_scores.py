@@ -11,7 +11,7 @@ otherwise. There are no scores after ``rescale-0.75+jpeg-75``, and none of Cycle
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -64,6 +64,17 @@ class NetworkScores:
         bool
         """
         return (pair, template) in self.found
+
+    def rows(self) -> Iterator[Row]:
+        """Yield what `write_scores` is given.
+
+        Yields
+        ------
+        (pair, template, picture, fold, score)
+        """
+        for (pair, template), scores in self.found.items():
+            for picture, (fold, score) in scores.items():
+                yield pair, template, picture, fold, score
 
     def of(self, pair: str, template: str, pictures: Sequence[str]) -> NDArray[np.float64]:
         """Return the scores of some pictures.

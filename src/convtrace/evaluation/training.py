@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from convtrace import descriptors
 from convtrace.datasets import Dataset
 from convtrace.detection import Detector, HeldOut, Recipe, Table, classifiers
-from convtrace.detection.detector import looked_at
 from convtrace.detection.domains import HeldOutVerdicts, blocks_of
 from convtrace.detection.held_out import fit_model
 from convtrace.detection.labels import balanced_weights
+from convtrace.detection.members import looked_at
 from convtrace.errors import DatasetError
 from convtrace.evaluation.bundled_table import (
     BUNDLED_DEGRADATIONS,
@@ -62,7 +62,8 @@ _LIMITS = (
     "It was measured on held-out pictures of the generators and sources that it was trained on. "
     "On generators and cameras that it never saw it does much worse; see the tables in which each "
     "generator, and each domain, is left out. Most of their pictures get no verdict.",
-    "Compression hides the trace: below JPEG quality 75 most verdicts are unsure or weak.",
+    "Compression hides the trace: in JPEG most verdicts are unsure, and hardly a photograph is "
+    "called real, since images of some generators that were left out look as much like one.",
     "Only the central 512x512 pixels are looked at, the trace, the spectrum and the layers of the "
     "pretrained network being of the central 256x256.",
     "A verdict is one piece of evidence, never proof.",

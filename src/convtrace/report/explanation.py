@@ -332,6 +332,7 @@ def explain(
         finally:
             # Where one has failed, the others need not begin.
             pool.shutdown(wait=True, cancel_futures=True)
+    windows = windows.within(verdict.label or "unsure")
     trace = drawn.trace
     compared_with, reference = references().condition(condition)
     return Explanation(

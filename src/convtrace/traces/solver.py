@@ -211,7 +211,7 @@ def _fit_plane(
 def is_compiled() -> bool:
     """Return whether the compiled solver lies in Numba's cache on disk.
 
-    If not, the first fit compiles it, which takes about half a minute.
+    If not, the first fit compiles it, which takes half a minute and more.
     """
     if _optimiser.maximise.signatures:
         return True
