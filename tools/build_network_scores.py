@@ -63,8 +63,14 @@ def main() -> int:
     torch = require_torch()
     corpus = datasets.load(options.corpus)
     paths = paths_by_name(corpus.select(np.isin(corpus.subset, MATCHED_SUBSETS)))
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "a CPU"
+    how = (
+        f"trained on {device} with PyTorch {torch.__version__}: {options.steps} batches of {BATCH} "
+        f"for each fold, seed {SEED}"
+    )
     kept = read_scores(options.output) if options.missing else None
     rows = [] if kept is None else list(kept.rows())
+    about = how if kept is None else kept.about
     added: list[str] = []
     for pair in pairs_of(BundledStore()):
         if options.pairs and pair.name not in options.pairs:
@@ -76,14 +82,10 @@ def main() -> int:
             rows += scored(pair, template, paths, options.steps)
             added.append(f"{pair.name} after {template}")
             print(f"{added[-1]}: {time.monotonic() - started:.0f} s", flush=True)
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "a CPU"
-    about = (
-        f"trained on {device} with PyTorch {torch.__version__}: {options.steps} batches of {BATCH} "
-        f"for each fold, seed {SEED}"
-    )
-    if kept is not None:
-        about = f"{kept.about}; {', '.join(added)}: {about}" if added else kept.about
-    write_scores(rows, about, options.output)
+            if kept is not None:
+                about = f"{kept.about}; {', '.join(added)}: {how}"
+            # Each time, so that with --missing a training that was cut off goes on.
+            write_scores(rows, about, options.output)
     print(f"{options.output}: {len(rows)} scores, {about}")
     return 0
 

@@ -5,8 +5,8 @@ beside the other methods on any machine; ``convtrace reproduce --network --data 
 anew, and ``python tools/build_network_scores.py`` makes the packaged table. Of the pictures in
 video and of those of more than 128 pixels after JPEG 75, the windows that it was trained on were
 cut from the compressed file, so that the chroma of their outermost pixels is interpolated
-otherwise. There are no scores after ``rescale-0.75+jpeg-75``, and none of CycleGAN after
-``jpeg-75``.
+otherwise. After ``rescale-0.75+jpeg-75`` there are scores of DCGAN and STGAN alone, and after
+``jpeg-75`` none of CycleGAN.
 """
 
 from __future__ import annotations
