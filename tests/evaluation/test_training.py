@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from convtrace import datasets, descriptors
-from convtrace.detection import Detector, Recipe, bundled
+from convtrace.detection import Detector, Recipe, bundled, bundled_path, read_card, recipes
 from convtrace.errors import DatasetError
 from convtrace.evaluation import (
     BUNDLED,
@@ -32,7 +32,7 @@ from convtrace.evaluation.bundled_table import (
     simulated_table,
     windows_table,
 )
-from convtrace.evaluation.training import train_on_table
+from convtrace.evaluation.training import _limits, train_on_table
 
 RECIPE = Recipe(
     name="small",
@@ -243,3 +243,12 @@ def test_packaged_table_is_what_the_pictures_give(corpus):
         mine = again.select(again.picture == picture)
         np.testing.assert_array_equal(packaged.degradations, mine.degradations)
         np.testing.assert_allclose(packaged.features, mine.features, rtol=2e-3, atol=2e-4)
+
+
+def test_a_card_claims_of_ones_own_detector_nothing_that_was_not_measured() -> None:
+    own = " ".join(_limits(recipes.get("ct3-lda"), by_domain=False))
+    assert "never proof" in own
+    for claim in ("hardly a photograph", "512x512"):
+        assert claim not in own
+        assert claim in " ".join(_limits(BUNDLED, by_domain=True))
+    assert tuple(read_card(bundled_path()).limits) == _limits(BUNDLED, by_domain=True)

@@ -58,16 +58,21 @@ _REPORTED = ("none", "jpeg-90", "jpeg-75", "jpeg-50")
 _CHAINS = ("rescale-0.75..1.25", "web", "hard")
 # Changes that must turn no verdict into its opposite.
 _SMALL = ("rescale-0.9", "jpeg-80")
-_LIMITS = (
+_ELSEWHERE = (
     "It was measured on held-out pictures of the generators and sources that it was trained on. "
     "On generators and cameras that it never saw it does much worse; see the tables in which each "
-    "generator, and each domain, is left out. Most of their pictures get no verdict.",
-    "Compression hides the trace: in JPEG most verdicts are unsure, and hardly a photograph is "
-    "called real, since images of some generators that were left out look as much like one.",
-    "Only the central 512x512 pixels are looked at, the trace, the spectrum and the layers of the "
-    "pretrained network being of the central 256x256.",
-    "A verdict is one piece of evidence, never proof.",
+    "generator, and each domain, is left out. Most of their pictures get no verdict."
 )
+_COMPRESSION = "Compression hides the trace; see the results by compression."
+_COMPRESSION_BUNDLED = (
+    "Compression hides the trace: in JPEG most verdicts are unsure, and hardly a photograph is "
+    "called real, since images of some generators that were left out look as much like one."
+)
+_CENTRE_BUNDLED = (
+    "Only the central 512x512 pixels are looked at, the trace, the spectrum and the layers of the "
+    "pretrained network being of the central 256x256."
+)
+_EVIDENCE = "A verdict is one piece of evidence, never proof."
 
 
 def train(
@@ -226,8 +231,17 @@ def train_on_table(
         if set(table.generators[table.labels == "fake"].tolist()) - {""}:
             tables.append(_left_out(table, extra, detector, blocks, n_jobs))
         tables.append(_sources_left_out(table, extra, detector, blocks, n_jobs))
-    detector.card_ = replace(detector.card_, results=tuple(tables), limits=_LIMITS)
+    limits = _limits(recipe, by_domain=domain_of is not None)
+    detector.card_ = replace(detector.card_, results=tuple(tables), limits=limits)
     return detector
+
+
+def _limits(recipe: Recipe, *, by_domain: bool) -> tuple[str, ...]:
+    """Say what the card must warn of: of what was not measured, nothing is claimed."""
+    found = [_ELSEWHERE, _COMPRESSION_BUNDLED if by_domain else _COMPRESSION]
+    if recipe.descriptor_params == BUNDLED.descriptor_params:
+        found.append(_CENTRE_BUNDLED)
+    return (*found, _EVIDENCE)
 
 
 def _cross_validated(detector: Detector, table: FeatureTable) -> list[Table]:
