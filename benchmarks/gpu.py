@@ -13,6 +13,8 @@ says nothing about a GPU. With one it measures
   bandwidth it takes without;
 - ``passes``: each kernel alone;
 - ``jpeg``: the same from JPEG files in memory, decoded by worker processes beside the fits;
+- ``files``: ``convtrace extract --device cuda`` from JPEG files to the table, beside ``--device
+  cpu`` on an eighth of them, and how far the kernels of the two tables are apart;
 - ``profile``: where the time of the card goes.
 
 Pictures are tiles of the files of a folder (``--files``), by default of the corpus
@@ -39,11 +41,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from convtrace import image, traces
+from convtrace.batch import extract_many
 from convtrace.traces import _doubt, _passes, gpu
 from convtrace.traces.solver import MAX_PASSES, TOLERANCE
 
@@ -355,6 +359,38 @@ def jpeg(planes: NDArray[np.uint8], size: int, workers: int, batch: int) -> list
     ]
 
 
+def files(planes: NDArray[np.uint8], size: int, workers: int) -> list[str]:
+    """Return pictures a second from JPEG files on a file system in memory to the table."""
+    pictures = planes.reshape(-1, 3, *planes.shape[1:])
+    seconds, kernels = {}, {}
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        paths = [Path(folder) / f"{index:06d}.jpg" for index in range(len(pictures))]
+
+        def write(index: int) -> None:
+            colour = np.ascontiguousarray(pictures[index].transpose(1, 2, 0))
+            Image.fromarray(colour).save(paths[index], quality=92)
+
+        with ThreadPoolExecutor(workers) as threads:
+            list(threads.map(write, range(len(pictures))))
+        for device, some in [("cuda", paths), ("cpu", paths[: len(paths) // 8])]:
+            out = Path(folder) / f"{device}.parquet"
+            begin = time.perf_counter()
+            extract_many(some, out, kernel_sizes=(size,), device=device, workers=workers)
+            seconds[device] = (time.perf_counter() - begin) / len(some)
+            table = pq.read_table(out, columns=["path", f"trace_{size}"]).sort_by("path")
+            found = table.column(f"trace_{size}").to_pylist()[: len(paths) // 8]
+            kernels[device] = np.array(found)
+    distance = np.abs(kernels["cuda"] - kernels["cpu"]).max(axis=1)
+    return [
+        str(size),
+        str(len(paths)),
+        f"{1 / seconds['cuda']:.0f}",
+        f"{1 / seconds['cpu']:.0f}",
+        f"{np.mean(distance <= 1e-4):.2%} of {len(distance)}",
+        f"{distance.max():.1e}",
+    ]
+
+
 def profile(planes: NDArray[np.uint8], size: int) -> str:
     """Return the table of what the card does in a run."""
     kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
@@ -388,7 +424,7 @@ def main() -> None:
     parser.add_argument("--many", type=int, default=16384, help="pictures, for rates")
     parser.add_argument(
         "--sections", nargs="+", default=["agreement", "rate", "passes", "jpeg"],
-        choices=["agreement", "rate", "passes", "jpeg", "profile"],
+        choices=["agreement", "rate", "passes", "jpeg", "files", "profile"],
     )  # fmt: skip
     parser.add_argument("--keep", type=Path, help="file (.npz) of what the CPU solver found")
     parser.add_argument("-o", "--output", type=Path)
@@ -479,6 +515,17 @@ def main() -> None:
                 [jpeg(many, max(options.kernel_size), CORES, options.many // 2)],
             ),
         )
+    if "files" in options.sections:
+        report(
+            f"## `convtrace extract`, JPEG files of quality 92, {CORES} workers",
+            table(
+                [
+                    "N", "files", "a second, --device cuda", "a second, --device cpu",
+                    "within 1e-4 of each other", "largest distance",
+                ],
+                [files(many, size, CORES) for size in options.kernel_size],
+            ),
+        )  # fmt: skip
     if "profile" in options.sections:
         print(profile(many[:12288], max(options.kernel_size)), flush=True)
 
