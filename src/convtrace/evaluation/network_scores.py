@@ -2,11 +2,7 @@
 
 Training it takes hours on a CPU. Its scores of held-out pictures are packaged, so that it stands
 beside the other methods on any machine; ``convtrace reproduce --network --data DIR`` trains it
-anew, and ``python tools/build_network_scores.py`` makes the packaged table. Of the pictures in
-video and of those of more than 128 pixels after JPEG 75, the windows that it was trained on were
-cut from the compressed file, so that the chroma of their outermost pixels is interpolated
-otherwise. After ``rescale-0.75+jpeg-75`` there are scores of DCGAN and STGAN alone, and after
-``jpeg-75`` none of CycleGAN.
+anew, and ``python tools/build_network_scores.py`` makes the packaged table.
 """
 
 from __future__ import annotations
