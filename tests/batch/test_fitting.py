@@ -18,7 +18,7 @@ from convtrace.errors import ConvtraceError, TraceError
 
 torch = pytest.importorskip("torch", reason="the extra 'gpu' is not installed")
 
-from convtrace.traces import gpu  # noqa: E402
+from convtrace.traces import _doubt, gpu  # noqa: E402
 
 SIZES = (3, 5)
 
@@ -101,7 +101,9 @@ def test_same_table_as_one_by_one(mixed, one_by_one, tmp_path, monkeypatch, engi
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_rows_of_flat_pictures_do_not_depend_on_the_device(tmp_path):
+def test_rows_of_pictures_in_doubt_do_not_depend_on_the_device(monkeypatch, tmp_path):
+    # Which of them are in doubt hangs on the rounding of the machine; here all are.
+    monkeypatch.setattr(_doubt, "_ROUNDING", 1e9)
     rng = np.random.default_rng(3)
     for index in range(3):
         noise = rng.integers(0, 256, size=(20, 24, 3), dtype=np.uint8)
@@ -113,7 +115,7 @@ def test_rows_of_flat_pictures_do_not_depend_on_the_device(tmp_path):
     extract_many(pictures, tmp_path / "one", kernel_sizes=SIZES)
     extract_many(pictures, tmp_path / "many", kernel_sizes=SIZES, device="cuda")
     table = _table(tmp_path / "many")
-    assert max(sigma for row in table for sigma in row["sigma_3"]) < 0.2
+    assert min(sigma for row in table for sigma in row["sigma_3"]) < 0.2
     assert table == _table(tmp_path / "one")
 
 

@@ -102,3 +102,15 @@ def test_the_generators_of_the_corpus_are_known_by_their_own_names(corpus: Path)
         assert catalogue.find(name).name == name
     # What is only presumed must not be counted with what is known.
     assert catalogue.canonical("StyleGAN2 (presumed)") == "StyleGAN2 (presumed)"
+
+
+def test_families_are_generators_of_the_catalogue():
+    names = {one.name for one in catalogue.generators()}
+    families = {one.family for one in catalogue.generators()} - {""}
+    assert families == {"FaceForensics++"} < names
+    assert {one.name for one in catalogue.generators() if one.family} == {
+        name for name in names if name.startswith("FaceForensics++ ")
+    }
+    assert catalogue.family("Face2Face") == catalogue.family("FF++") == "FaceForensics++"
+    assert catalogue.family("gaugan") == "SPADE"
+    assert catalogue.family(" mine ") == "mine"

@@ -209,6 +209,61 @@ def test_sources_left_out_are_reported(dataset):
     assert sum(row[1] for row in found.rows) == 12
 
 
+def _four_generators(names: tuple[str, str, str, str]) -> FeatureTable:
+    """Return rows of photographs and of generators, the first two of which leave one trace."""
+    rng = np.random.default_rng(0)
+    each = 60
+    centres = {"": 0.0, names[0]: 12.0, names[1]: 12.0, names[2]: 6.0, names[3]: 18.0}
+    generators = np.repeat(list(centres), each)
+    count = len(generators)
+    features = rng.normal(size=(count, 4)) + np.repeat(list(centres.values()), each)[:, None]
+    return FeatureTable(
+        features.astype(np.float32),
+        np.array([f"x{index}" for index in range(4)]),
+        picture=np.arange(count).astype(str),
+        labels=np.where(generators == "", "real", "fake"),
+        generators=generators,
+        groups=np.array([f"{index:08x}" for index in range(count)]),
+        subsets=np.where(np.arange(count) % 2, "odd", "even"),
+        formats=np.full(count, "PNG"),
+        templates=np.full(count, "none"),
+        degradations=np.full(count, "none"),
+        conditions=np.full(count, "lossless"),
+    )
+
+
+def test_generators_left_out_that_are_named_after_others_are_reported():
+    table = _four_generators(("twin", "other twin", "third", "fourth"))
+    detector = train_on_table(table, RECIPE, leave_out=True, n_jobs=1)
+    found = {each.title: each for each in detector.card_.results}[
+        "Images of generators left out entirely, named after another one"
+    ]
+    assert found.columns == ("generator", "pictures", "none", "most often")
+    rows = {row[0]: row for row in found.rows}
+    assert list(rows) == ["fourth", "other twin", "third", "twin"]
+    assert rows["twin"][1:] == (60, pytest.approx(0.9, abs=0.1), "other twin")
+    assert rows["other twin"][1:] == (60, pytest.approx(0.9, abs=0.1), "twin")
+    assert rows["third"][2] < 0.5
+
+
+def test_images_may_be_attributed_to_families():
+    names = ("FaceForensics++ FaceSwap", "FaceForensics++ DeepFakes", "StyleGAN2", "BEGAN")
+    table = _four_generators(names)
+    detector = train_on_table(table, RECIPE, leave_out=True, n_jobs=1, by_family=True)
+    families = ("BEGAN", "FaceForensics++", "StyleGAN2")
+    assert detector.attribution_.names == families
+    assert detector.attribution_.measured["accuracy"] > 0.95
+    tables = {each.title: each for each in detector.card_.results}
+    elsewhere = tables["Images of generators left out entirely, named after another one"]
+    assert tuple(row[0] for row in elsewhere.rows) == families
+    # All else is by method.
+    by_generator = tables["AUC on generators left out entirely"]
+    assert {row[0] for row in by_generator.rows} > set(names)
+    apart = train_on_table(table, RECIPE)
+    assert set(apart.attribution_.names) == set(names)
+    assert apart.attribution_.measured["accuracy"] < 0.85
+
+
 def test_packaged_rows_that_are_only_scored_are_of_pictures_that_were_trained_on():
     table, scored = bundled_table(), scored_table()
     assert set(scored.templates.tolist()) == set(SCORED_DEGRADATIONS)

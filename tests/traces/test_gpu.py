@@ -79,7 +79,8 @@ def test_which_planes_are_in_doubt():
         (0.30, 50, True, False),
         (0.30, 51, True, True),
         (0.57, 51, True, True),
-        (0.59, 300, True, False),
+        (0.59, 100, True, False),
+        (9.00, 101, True, True),
         (9.00, 500, False, True),
     ]
     sigma, passes, converged, doubt = map(np.array, zip(*cases, strict=True))

@@ -187,6 +187,7 @@ _FACE_FORGERIES: tuple[Generator, ...] = (
         "pixel shuffle",
         _FACEFORENSICS,
         note="Community software; the year is that of its release. " + _BLENDED,
+        family="FaceForensics++",
     ),
     Generator(
         "FaceForensics++ Face2Face",
@@ -201,6 +202,7 @@ _FACE_FORGERIES: tuple[Generator, ...] = (
             arxiv="2007.14808",
         ),
         note=_BLENDED,
+        family="FaceForensics++",
     ),
     Generator(
         "FaceForensics++ FaceSwap",
@@ -210,6 +212,7 @@ _FACE_FORGERIES: tuple[Generator, ...] = (
         "none (rendered)",
         _FACEFORENSICS,
         note="Community software that renders a fitted 3-D model. " + _BLENDED,
+        family="FaceForensics++",
     ),
     Generator(
         "FaceForensics++ NeuralTextures",
@@ -224,6 +227,7 @@ _FACE_FORGERIES: tuple[Generator, ...] = (
             arxiv="1904.12356",
         ),
         note=_BLENDED,
+        family="FaceForensics++",
     ),
     Generator(
         "FaceForensics++ FaceShifter",
@@ -238,6 +242,7 @@ _FACE_FORGERIES: tuple[Generator, ...] = (
             arxiv="1912.13457",
         ),
         note=_BLENDED,
+        family="FaceForensics++",
     ),
     Generator(
         "SimSwap",

@@ -15,7 +15,7 @@ from convtrace.datasets._generators import GENERATORS
 from convtrace.datasets.generator import Generator
 from convtrace.errors import DatasetError
 
-__all__ = ["canonical", "find", "generators", "is_known"]
+__all__ = ["canonical", "family", "find", "generators", "is_known"]
 
 
 def generators() -> tuple[Generator, ...]:
@@ -65,6 +65,21 @@ def canonical(name: str) -> str:
     """
     found = _by_key().get(_key(name))
     return found.name if found is not None else name.strip()
+
+
+def family(name: str) -> str:
+    """Return the name under which a generator's images are attributed to it.
+
+    The methods of FaceForensics++ blend a face into the same compressed videos, and the original
+    study attributes them as one; any other generator is its own family.
+
+    Examples
+    --------
+    >>> family("FF-DF"), family("StyleGAN2"), family("my own network")
+    ('FaceForensics++', 'StyleGAN2', 'my own network')
+    """
+    found = _by_key().get(_key(name))
+    return found.family or found.name if found is not None else name.strip()
 
 
 def _key(name: str) -> str:

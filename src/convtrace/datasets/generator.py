@@ -73,6 +73,9 @@ class Generator:
         The publication, if there is one.
     note : str
         What the other fields cannot say.
+    family : str
+        The set that lists it as one of its methods, if there is one; see
+        `convtrace.datasets.catalogue.family`.
     in_original_study : bool
         Whether Guarnera et al. (IEEE Access 2020) took pictures of it.
     """
@@ -84,4 +87,5 @@ class Generator:
     last_upsampling: Upsampling
     paper: Paper | None
     note: str = ""
+    family: str = ""
     in_original_study: bool = False

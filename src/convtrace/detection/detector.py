@@ -249,6 +249,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         *,
         groups: Any = None,
         generators: Any = None,
+        families: Any = None,
         conditions: Any = None,
         formats: Any = None,
         sample_weight: Any = None,
@@ -269,6 +270,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             Rows of equal group are never on both sides of a split. Default: all apart.
         generators : array-like of str, shape (n,), optional
             Which generator made each; "" for real and unknown ones.
+        families : array-like of str, shape (n,), optional
+            What an image is attributed to; by default its generator.
         conditions : array-like of str, shape (n,), optional
             The compression of each row; for pictures the detector finds it.
         formats : array-like of str, shape (n,), optional
@@ -304,6 +307,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         group_of = _column("groups", groups, n, default=np.arange(n).astype(str))
         generator_of = _column("generators", generators, n, default=np.full(n, ""))
         generator_of = np.where(generated, generator_of, "")
+        family_of = _column("families", families, n, default=generator_of)
         given = np.ones(n) if sample_weight is None else _numbers("sample_weight", sample_weight, n)
         domain_of = _column("domains", domains, n, default=np.full(n, ""))
         extra = _numbers("auxiliary", np.zeros(n) if auxiliary is None else auxiliary, n) > 0
@@ -328,6 +332,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             features, condition_of, format_of = table.features, table.conditions, table.formats
             generated, group_of = generated[table.source], group_of[table.source]
             generator_of, given = generator_of[table.source], given[table.source]
+            family_of = family_of[table.source]
             domain_of, extra = domain_of[table.source], extra[table.source]
             told = told[table.source]
         learnt = ~extra & ~told
@@ -355,7 +360,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         with threadpool_limits(limits=1, user_api="blas"):
             self._fit_members(features, rows, given, extra, told)
         self.attribution_ = self._fit_attribution(
-            features[learnt], generated[learnt], generator_of[learnt], group_of[learnt]
+            features[learnt], generated[learnt], family_of[learnt], group_of[learnt]
         )
         self.card_ = self._first_card(format_of[learnt], int(extra.sum()))
         return self

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from convtrace import descriptors
 from convtrace.datasets import Dataset
-from convtrace.detection import Detector, HeldOut, Recipe, Table, classifiers
+from convtrace.datasets.catalogue import family
+from convtrace.detection import Detector, HeldOut, Recipe, Table, classifiers, fit_attribution
 from convtrace.detection.domains import HeldOutVerdicts, blocks_of
 from convtrace.detection.held_out import fit_model
 from convtrace.detection.labels import balanced_weights
@@ -147,6 +148,7 @@ def train_bundled(*, seed: int = 0, n_jobs: int | None = None, leave_out: bool =
         domains=domains_of(table.subsets),
         simulated=simulated_table(),
         scored=stack_tables([scored_table(), windows_table()]),
+        by_family=True,
     )
 
 
@@ -160,6 +162,7 @@ def train_on_table(
     domains: NDArray[np.str_] | None = None,
     simulated: FeatureTable | None = None,
     scored: FeatureTable | None = None,
+    by_family: bool = False,
 ) -> Detector:
     """Train a detector on a feature table and measure it.
 
@@ -178,6 +181,9 @@ def train_on_table(
         the photograph that it was made from.
     scored : FeatureTable, optional
         Rows of pictures of `table` in further degradations, which nothing is learnt from.
+    by_family : bool, default False
+        Whether images are attributed to `convtrace.datasets.catalogue.family` of their
+        generators.
 
     Returns
     -------
@@ -202,12 +208,14 @@ def train_on_table(
     if domains is not None:
         place = dict(zip(table.groups.tolist(), domains.tolist(), strict=True))
         domain_of = np.array([place[group] for group in rows.groups.tolist()], dtype=str)
+    # A simulated generator is none that an image could be attributed to.
+    generators = np.where(role == 1, "", rows.generators)
     detector.fit(
         rows.features.astype(np.float64),
         rows.labels,
         groups=rows.groups,
-        # A simulated generator is none that an image could be attributed to.
-        generators=np.where(role == 1, "", rows.generators),
+        generators=generators,
+        families=_families(generators) if by_family else None,
         conditions=rows.conditions,
         formats=rows.formats,
         domains=domain_of,
@@ -230,6 +238,7 @@ def train_on_table(
         # A data set need not tell its generators.
         if set(table.generators[table.labels == "fake"].tolist()) - {""}:
             tables.append(_left_out(table, extra, detector, blocks, n_jobs))
+            tables += _attributed_elsewhere(table, detector, by_family, n_jobs)
         tables.append(_sources_left_out(table, extra, detector, blocks, n_jobs))
     limits = _limits(recipe, by_domain=domain_of is not None)
     detector.card_ = replace(detector.card_, results=tuple(tables), limits=limits)
@@ -494,6 +503,72 @@ def _left_out(
         "The model saw no picture of this generator, nor of the groups of the test pictures. "
         "Against the fifth of the real photographs that it did not see either.",
     )
+
+
+def _families(generators: NDArray[np.str_]) -> NDArray[np.str_]:
+    return np.array([family(name) for name in generators.tolist()], dtype=str)
+
+
+def _attributed_elsewhere(
+    table: FeatureTable, detector: Detector, by_family: bool, n_jobs: int | None
+) -> list[Table]:
+    """Attribute the images of each generator by what knows the others alone."""
+    images = table.select(np.flatnonzero((table.labels == "fake") & (table.generators != "")))
+    names = _families(images.generators) if by_family else images.generators
+    reported = [name for name in _REPORTED if (images.templates == name).any()]
+    each = np.unique(names).tolist()
+    found = Parallel(n_jobs=n_jobs or -1)(
+        delayed(_named_after)(images, names, name, detector) for name in each
+    )
+    rows_of: list[tuple[Any, ...]] = []
+    for name, after in zip(each, found, strict=True):
+        if after is None:
+            continue
+        own = images.select(np.flatnonzero(names == name))
+        named = after != ""
+        others, times = np.unique(after[named], return_counts=True)
+        rows_of.append(
+            (
+                name,
+                len(np.unique(own.picture)),
+                *(float(named[own.templates == template].mean()) for template in reported),
+                str(others[times.argmax()]) if len(others) else None,
+            )
+        )
+    if not rows_of:
+        return []
+    return [
+        Table(
+            "Images of generators left out entirely, named after another one",
+            ("generator", "pictures", *reported, "most often"),
+            tuple(rows_of),
+            "Right would be none: what names generators knew the others alone. The other images "
+            "were said to have an unknown generator. 'Most often' counts all degradations.",
+        )
+    ]
+
+
+def _named_after(
+    images: FeatureTable, names: NDArray[np.str_], left_out: str, detector: Detector
+) -> NDArray[np.str_] | None:
+    """Return after which of the other generators images of one are named; "" after none."""
+    own = names == left_out
+    rest = ~own & ~np.isin(images.groups, images.groups[own])
+    seed = detector.random_state
+    fitted = fit_attribution(
+        partial(classifiers.create, str(detector.attribution_classifier), seed=seed),
+        images.features[rest].astype(np.float64),
+        names[rest],
+        images.groups[rest],
+        wanted_accuracy=detector.attribution_accuracy,
+        n_splits=detector.n_splits,
+        seed=seed,
+        n_jobs=1,
+    )
+    if fitted is None:
+        return None
+    likely = fitted.likeness(images.features[own].astype(np.float64))
+    return np.array([each.name or "" for each in likely], dtype=str)
 
 
 def _sources_left_out(

@@ -4,9 +4,9 @@ Where sigma falls under what rounding to whole grey levels leaves, flat areas ma
 pixel fits exactly or not at all, and the likelihood has many maxima side by side. In which of
 them a fit ends hangs on the rounding of its first steps, and a batch rounds its sums otherwise
 than the CPU solver does; so does where a fit stands that is given up as not converged. Smooth
-skies, somewhat above that sigma, are at times the same, and then take many passes. Such planes,
-few among photographs, take the numbers of the CPU solver, so that a table does not depend on what
-it was made on.
+skies, somewhat above that sigma, are at times the same, and then take many passes, and so are
+planes of any sigma that take very many. Such planes, few among photographs, take the numbers of
+the CPU solver, so that a table does not depend on what it was made on.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ _ROUNDING = np.exp(0.5 * scheme._ROUNDING)
 # Up to so many times of it a fit is in doubt too, if it took more passes than these.
 _MARGIN = 2.0
 _MANY_PASSES = 50
+# After more than these it is in doubt whatever its sigma.
+_VERY_MANY_PASSES = 100
 # Bytes of the copies that the CPU solver makes of planes at work, at most, unless one is larger.
 _COPIES = 1 << 28
 
@@ -64,11 +66,13 @@ def in_doubt(trace: Trace) -> NDArray[np.bool_]:
     -------
     ndarray of shape (C,), bool
         Those that did not converge; whose sigma is under that of rounding to whole grey levels,
-        ``sqrt(1/12) = 0.29``; or under twice that after more than 50 passes.
+        ``sqrt(1/12) = 0.29``, or under twice that after more than 50 passes; and those that took
+        more than 100.
     """
     long = trace.iterations > _MANY_PASSES
     limit = np.where(long, _MARGIN * _ROUNDING, _ROUNDING)
-    found: NDArray[np.bool_] = ~trace.converged | (trace.sigma < limit)
+    endless = ~trace.converged | (trace.iterations > _VERY_MANY_PASSES)
+    found: NDArray[np.bool_] = endless | (trace.sigma < limit)
     return found
 
 

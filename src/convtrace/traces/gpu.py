@@ -126,10 +126,10 @@ def fit_batch(
     A batch rounds its sums otherwise than the CPU solver. That moves a kernel by some 1e-8, but
     where the likelihood has several maxima it may end in another one. Nearly all such planes are
     flat or saturated for the greater part: their sigma is under that of rounding to whole grey
-    levels, ``sqrt(1/12) = 0.29``, or under twice that and they took more than 50 passes. With
-    ``settle`` these planes, and those that did not converge, have the numbers of the CPU solver to
-    the last bit. It costs the CPU's time for them, during which the device fits the next planes
-    of the call; flat pictures alone take as long as without a GPU.
+    levels, ``sqrt(1/12) = 0.29``, or under twice that and they took more than 50 passes; the others
+    took more than 100. With ``settle`` these planes, and those that did not converge, have the
+    numbers of the CPU solver to the last bit. It costs the CPU's time for them, which on a fast
+    card is most of all time (``docs/scaling.md``); flat pictures alone take as long as without.
 
     Examples
     --------
