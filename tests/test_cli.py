@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -269,10 +270,12 @@ def test_reproduce_interrupted_at_work_ends_quietly(tmp_path):
     command = [sys.executable, "-m", "convtrace", "reproduce", "all-generators", "--workers", "2",
                "-o", str(tmp_path / "out")]  # fmt: skip
     environment = {**os.environ, "CONVTRACE_CACHE": str(tmp_path / "kept")}
-    # As from a terminal: the workers get the signal, too.
+    # As from a terminal: the workers get the signal, too, and it is not ignored, as it would be in
+    # all that a shell runs in the background, these tests perhaps.
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
-    ) as process:
+        command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    ) as process:  # fmt: skip
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         ending = time.monotonic() + 120
         # Two workers and the tracker of their resources, which complains of what is left.

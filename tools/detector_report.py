@@ -33,6 +33,7 @@ from convtrace.detection.labels import balanced_weights
 from convtrace.detection.members import parse_members
 from convtrace.evaluation import BUNDLED
 from convtrace.evaluation.bundled_table import (
+    BUNDLED_DEGRADATIONS,
     BUNDLED_TABLES,
     MEASURED_PARTS,
     SIMULATED,
@@ -412,6 +413,9 @@ def bars(card: Card) -> Table:
 
     overall = column("Held-out results by degradation", "balanced accuracy")
     error = column("Reliability of the held-out probabilities", "expected calibration error")
+    trained_on = {name for name in error if name in BUNDLED_DEGRADATIONS}
+    within = max(trained_on, key=lambda name: error[name])
+    beyond = max(set(error) - trained_on, key=lambda name: error[name])
     left_out = "AUC on generators left out entirely"
     clean, compressed = (column(left_out, name) for name in ("none", "jpeg-75"))
     lowest = min(clean, key=lambda name: clean[name])
@@ -432,7 +436,8 @@ def bars(card: Card) -> Table:
         (f"photographs called generated, source left out ({worst})", sources[worst], 0.05, -1),
         *((f"opposite verdicts after {row[0]} ({row[1]})", row[-1], 0.01, -1)
           for row in changes.rows),
-        ("expected calibration error, worst degradation", max(error.values()), 0.03, -1),
+        (f"expected calibration error, in distribution ({within})", error[within], 0.03, -1),
+        (f"expected calibration error, not trained on ({beyond})", error[beyond], 0.03, -1),
     ]  # fmt: skip
     rows = tuple(
         (name, f"{'at least' if sign > 0 else 'at most'} {bar}", float(value),
