@@ -47,6 +47,7 @@ from convtrace.evaluation.bundled_table import (
     domains_of,
     simulated_table,
 )
+from convtrace.evaluation.reproduction.files import write_text
 from convtrace.evaluation.tables import FeatureTable
 
 REPORTED = ("none", "jpeg-90", "jpeg-75", "jpeg-50", "rescale-0.75..1.25")
@@ -182,6 +183,10 @@ them with blurred up-sampling as in StyleGAN2 and most with noise added to their
 no better than the present ones on domains left out, instead of them or beside them; windows of 128
 pixels among the training rows helped windows and harmed whole pictures.
 
+Relatives of the trace (across channels, of the planes that JPEG stores, of every second pixel, of
+windows and others), what to train on and what to classify by are compared in
+[trace-study.md](trace-study.md), with numbers.
+
 By themselves the kernels of sizes 5 and 7 tell more than those of size 3, but beside the
 co-occurrences they move these figures by less than a hundredth, up in JPEG and down after
 rescaling, and they take three quarters of the time of a verdict; so the detector measures size 3
@@ -193,12 +198,12 @@ worse than the co-occurrences where nothing was compressed and about as well in 
 compression and rescaling hardly change what they say; but their mistakes are others, and on the
 mean of domains left out both together are better than either. What they tell apart is, before
 anything else, subjects: a perceptron of theirs that may learn which domain holds which class does
-worse on others than the one that learns within domains, and far better on the same ones (balanced
-accuracy 0.83 to 0.78 at JPEG 75, in a trial). One classifier of all numbers is as good in JPEG as
-those of each, and worse otherwise. Also tried, in trials that are not in this repository: the lower
-blocks of the network, its last convolution and the deviations of the channels, which added nothing,
-and slopes of the members for each compression, which changed nothing. The network was trained on
-ImageNet, of which two sets of the corpus are a sample.
+worse on others than the one that learns within domains, and better on the same ones
+([trace-study.md](trace-study.md) has what that gains and costs). One classifier of all numbers is
+as good in JPEG as those of each, and worse otherwise. Also tried, in trials that are not in this
+repository: the lower blocks of the network, its last convolution and the deviations of the
+channels, which added nothing, and slopes of the members for each compression, which changed
+nothing. The network was trained on ImageNet, of which two sets of the corpus are a sample.
 
 It is not subjects alone that the network tells apart: beside photographs of the same subjects it
 finds images from domains that were left out about as well in JPEG as without, and better than the
@@ -505,9 +510,7 @@ def main() -> int:
     )
     body = card.to_markdown().replace("\n#", "\n##")
     text = introduction + LIMITS + ("#" + body if body.startswith("#") else body)
-    temporary = options.output.with_name(options.output.name + ".tmp")
-    temporary.write_text(text.rstrip() + "\n")
-    temporary.replace(options.output)
+    write_text(options.output, text.rstrip() + "\n")
     return 0
 
 
