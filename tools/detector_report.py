@@ -257,6 +257,13 @@ images do. The worst are the compressed video frames (FaceForensics++, of which 
 made), told from their originals hardly better than by chance; in JPEG no domain comes near what it
 has without (the table of domains left out, below).
 
+A source of photographs that is left out is called generated where images like it stay. The set
+lfw64 is all photographs of 64 pixels, beside four sets of images of that size; the originals of
+FaceForensics++ are all frames of such videos that nobody changed; CelebA-HQ was enhanced by a
+network before it was published. What tells a size or a codec then tells the class. That is no
+matter of this table alone: photographs of known sources, scaled down to 64 pixels, are called
+generated far too often ([thumbnails.md](../benchmarks/results/thumbnails.md)).
+
 """
 
 
