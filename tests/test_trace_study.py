@@ -65,7 +65,11 @@ def test_figures_are_of_all_rows_or_of_the_mean_domain(
     assert study.figures(rows, upside, False, ("none",), worst) == [1.0]
 
 
-def test_a_change_has_an_interval_around_it(study: ModuleType, table: FeatureTable) -> None:
+def test_a_change_has_an_interval_around_it(
+    study: ModuleType, table: FeatureTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A tenth of them, for time.
+    monkeypatch.setattr(study, "DRAWS", 50)
     rows = study.Rows(table, np.ones(len(table), dtype=bool))
     rng = np.random.default_rng(0)
     before = rng.standard_normal(len(table))
