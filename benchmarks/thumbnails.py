@@ -2,7 +2,7 @@
 
     python benchmarks/thumbnails.py -o benchmarks/results/thumbnails.md
 
-The largest central square of each photograph of the corpus that is larger is scaled
+The largest central square of each photograph of the corpus with sides over 256 pixels is scaled
 (Lanczos) to a side of 64 to 256 pixels, as profile pictures and previews are, and judged as a
 PNG and as JPEG of quality 75. The detector was trained on these photographs, at other sizes,
 which flatters it. One photograph of each group.
@@ -19,17 +19,17 @@ from pathlib import Path
 import numpy as np
 from joblib import Parallel, delayed
 from PIL import Image
-from scipy.stats import beta
+from scipy.stats import binomtest
 
 from convtrace import __version__, datasets, image, scan
 
 ROOT = Path(__file__).resolve().parents[1]
-SIDES = (64, 96, 128, 192, 256)
+SIDES = (96, 127, 128, 160, 192, 256)
 FORMATS = {"PNG": {"format": "PNG"}, "JPEG 75": {"format": "JPEG", "quality": 75}}
 
 
 def verdicts(path: Path) -> list[tuple[int, str, str]]:
-    """Return side, format and verdict of one photograph, none where it is too small."""
+    """Return side, format and verdict of one photograph; nothing where it is too small."""
     picture = Image.fromarray(image.to_uint8(image.read(path).pixels)).convert("RGB")
     side = min(picture.size)
     if side <= SIDES[-1]:
@@ -48,8 +48,7 @@ def verdicts(path: Path) -> list[tuple[int, str, str]]:
 
 def _share(count: int, of: int) -> str:
     """Write a share with its exact 95% interval (Clopper and Pearson)."""
-    low = float(beta.ppf(0.025, count, of - count + 1)) if count else 0.0
-    high = float(beta.ppf(0.975, count + 1, of - count)) if count < of else 1.0
+    low, high = binomtest(count, of).proportion_ci(method="exact")
     return f"{count / of:.3f} ({low:.3f} to {high:.3f})"
 
 
@@ -60,9 +59,9 @@ def main() -> int:
     parser.add_argument("--corpus", type=Path, default=ROOT.parent / "shared" / "corpus")
     options = parser.parse_args()
     corpus = datasets.load(options.corpus)
-    _, first = np.unique(corpus.groups, return_index=True)
-    rows = [row for row in np.sort(first) if corpus.labels[row] == "real"]
-    results = Parallel(n_jobs=-1)(delayed(verdicts)(Path(corpus.paths[row])) for row in rows)
+    real = corpus.select(corpus.labels == "real")
+    _, rows = np.unique(real.groups, return_index=True)
+    results = Parallel(n_jobs=-1)(delayed(verdicts)(Path(real.paths[row])) for row in rows)
     counts = Counter(each for found in results for each in found)
     pictures = sum(bool(found) for found in results)
     lines = [
@@ -80,7 +79,7 @@ def main() -> int:
         for name in FORMATS:
             cells = (_share(counts[side, name, label], pictures) for label in ("generated", "real"))
             lines.append(f"| {side} | {name} | {' | '.join(cells)} |")
-    options.output.write_text("\n".join(lines) + "\n")
+    options.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return 0
 
 

@@ -422,6 +422,53 @@ def test_small_and_flat_pictures_get_no_verdict(
     assert "nearly flat" in flat.reasons[0]
 
 
+def test_the_least_side_is_the_detectors_own(
+    picture_detector: Detector, make_pictures: Any, tmp_path: Path
+) -> None:
+    picture = make_pictures("fake", 1, seed=3)[0]
+    assert "too small" not in picture_detector.verdict(picture).reasons[0]
+    stricter = Detector.from_dict(
+        picture_detector.to_dict(), picture_detector.models(), picture_detector.card_
+    ).set_params(least_side=73)
+    stricter.save(tmp_path / "stricter.convtrace")
+    verdict = Detector.load(tmp_path / "stricter.convtrace").verdict(picture)
+    assert verdict.label == "unsure"
+    assert "72x72 pixels: too small" in verdict.reasons[0]
+    assert "under 73 pixels" in verdict.reasons[0]
+    assert verdict.probability == picture_detector.verdict(picture).probability
+
+
+def test_pictures_too_small_for_a_verdict_set_no_limits(rows: Any) -> None:
+    count = len(rows.y)
+    real = rows.y == "real"
+    some = np.flatnonzero(real)[::3]
+    options = {"n_splits": 4, "attribution": False, "least_side": 128}
+    arguments = {
+        "y": np.concatenate([rows.y, rows.y[some]]),
+        "groups": np.concatenate([rows.groups, rows.groups[some]]),
+        "conditions": np.concatenate([rows.conditions, rows.conditions[some]]),
+    }
+    # Photographs that were scaled down look generated.
+    X = np.concatenate([rows.X, rows.X[some] + 1.5])
+    sides = np.where(np.arange(len(X)) < count, 128, 127)
+    among, apart = (
+        Detector("lda", **options).fit(X, sides=given, **arguments) for given in (None, sides)
+    )
+    np.testing.assert_allclose(among.decision_function(X), apart.decision_function(X))
+    assert among.calibration_.measured["n_real"] == real.sum() + len(some)
+    assert apart.calibration_.measured["n_real"] == real.sum()
+    found = {}
+    for name, detector in (("among", among), ("apart", apart)):
+        labels = detector.predict(rows.X, conditions=rows.conditions)
+        found[name] = np.mean(labels[~real] == "generated")
+        assert np.mean(labels[real] == "generated") <= 0.02
+    assert found["apart"] > found["among"] + 0.1
+    assert apart.held_out_verdicts_ is not None
+    np.testing.assert_array_equal(apart.held_out_verdicts_.judged, sides == 128)
+    with pytest.raises(ConvtraceError, match="both classes with sides of 128 pixels"):
+        Detector("lda", **options).fit(rows.X, rows.y, sides=np.where(real, 128, 64))
+
+
 def test_many_verdicts_are_those_of_one_by_one(
     picture_detector: Detector, make_pictures: Any
 ) -> None:

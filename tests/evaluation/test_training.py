@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convtrace import datasets, descriptors
+from convtrace import datasets, descriptors, scan
 from convtrace.detection import Detector, Recipe, bundled, bundled_path, read_card, recipes
+from convtrace.detection.windows import WINDOW
 from convtrace.errors import DatasetError
 from convtrace.evaluation import (
     BUNDLED,
@@ -23,16 +24,20 @@ from convtrace.evaluation import (
     write_table,
 )
 from convtrace.evaluation.bundled_table import (
+    BUNDLED_DEGRADATIONS,
+    BUNDLED_LEAST_SIDE,
     BUNDLED_TABLES,
     MEASURED_PARTS,
     SCORED_DEGRADATIONS,
     WINDOW_DEGRADATIONS,
     domains_of,
     scored_table,
+    sides_of,
     simulated_table,
     windows_table,
 )
 from convtrace.evaluation.training import _limits, train_on_table
+from convtrace.image import degradations
 
 RECIPE = Recipe(
     name="small",
@@ -195,6 +200,65 @@ def test_rows_in_further_degradations_are_reported_and_not_trained_on(dataset):
         assert sure > 0
 
 
+def test_pictures_too_small_for_a_verdict_are_unsure_and_water_no_share_down(dataset):
+    descriptor = descriptors.create("ct", kernel_size=3)
+    table, _ = measure(dataset, descriptor, RECIPE.degradations)
+    parts = np.char.add(table.labels, np.where(np.arange(len(table)) % 4 < 2, " one", " two"))
+    table = replace(table, subsets=parts)
+    small = parts == "real one"
+    detector = train_on_table(
+        table,
+        RECIPE,
+        domains=np.array([f"domain {int(group, 16) % 3}" for group in table.groups]),
+        least_side=72,
+        sides=np.where(small, 71, 72),
+        leave_out=True,
+        n_jobs=1,
+    )
+    tables = {each.title: each for each in detector.card_.results}
+    every = tables["Held-out results by degradation"].rows
+    large = tables["Held-out results by degradation, pictures large enough for a verdict"].rows
+    assert [row[:2] for row in every] == [("none", 24)]
+    assert [row[:2] for row in large] == [("none", 18)]
+    assert tables["Reliability of the held-out probabilities"].rows[0][1] == 18
+    rows = {row[:2]: row[2:] for row in tables["Verdicts by part of the data set"].rows}
+    assert rows["real one", "real"] == (12, 0.0, 1.0, 0.0, 1.0)
+    assert rows["all", "real"][0] == 12
+    assert rows["all", "generated"][0] == 24
+    assert sum(found[0] for (name, _), found in rows.items() if name.startswith("fold")) == 12
+    left_out = tables["Photographs of sources left out entirely, called generated"].rows
+    assert left_out[0][0] == "real one"
+    assert left_out[0][2] == 0.0
+    assert left_out[0][-1] == 1.0
+    assert "under 72 pixels" in " ".join(detector.card_.limits)
+
+
+def test_sides_are_those_of_what_was_measured():
+    table = bundled_table()
+    rows = np.flatnonzero(table.subsets == "real-celeba128")[: len(BUNDLED_DEGRADATIONS) * 3]
+    few = table.select(rows)
+    photograph = np.zeros((128, 128), dtype=np.uint8)
+    expected = [degradations.apply(name, photograph).shape[0] for name in few.degradations.tolist()]
+    assert sides_of(few).tolist() == expected
+    assert len(set(expected)) > 2
+    scored = scored_table()
+    hard = scored.select(scored.templates == "hard")
+    assert sides_of(hard).max() <= 512
+    assert set(sides_of(windows_table()).tolist()) == {WINDOW}
+    unknown = replace(few, picture=np.full(len(few), "0123"))
+    with pytest.raises(DatasetError, match="1 pictures are none of the corpus, such as 0123"):
+        sides_of(unknown)
+
+
+def test_the_bundled_detector_judges_no_thumbnails():
+    assert bundled().least_side == BUNDLED_LEAST_SIDE == 128
+    noise = np.random.default_rng(0).normal(128, 30, (128, 160, 3)).clip(0, 255).astype(np.uint8)
+    assert "too small" not in " ".join(scan(noise).reasons)
+    verdict = scan(noise[:, :127])
+    assert verdict.label == "unsure"
+    assert "127x128 pixels: too small" in verdict.reasons[0]
+
+
 def test_sources_left_out_are_reported(dataset):
     descriptor = descriptors.create("ct", kernel_size=3)
     table, _ = measure(dataset, descriptor, RECIPE.degradations)
@@ -306,4 +370,5 @@ def test_a_card_claims_of_ones_own_detector_nothing_that_was_not_measured() -> N
     for claim in ("hardly a photograph", "512x512"):
         assert claim not in own
         assert claim in " ".join(_limits(BUNDLED, by_domain=True))
-    assert tuple(read_card(bundled_path()).limits) == _limits(BUNDLED, by_domain=True)
+    bundled_limits = _limits(BUNDLED, by_domain=True, least_side=BUNDLED_LEAST_SIDE)
+    assert tuple(read_card(bundled_path()).limits) == bundled_limits

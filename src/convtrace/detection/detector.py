@@ -54,7 +54,7 @@ from convtrace.detection.reasons import (
 )
 from convtrace.detection.recipes import RECIPES, Recipe
 from convtrace.detection.training import training_table
-from convtrace.detection.usability import problems
+from convtrace.detection.usability import LEAST_SIDE, problems
 from convtrace.detection.verdict import Verdict
 from convtrace.errors import ConvtraceError, ModelError
 from convtrace.image import read
@@ -105,6 +105,7 @@ class _Rows:
     generators: NDArray[np.str_]
     conditions: NDArray[np.str_]
     domains: NDArray[np.str_]
+    judged: NDArray[np.bool_]
 
     def select(self, rows: NDArray[np.intp]) -> _Rows:
         return _Rows(*(getattr(self, each.name)[rows] for each in fields(self)))
@@ -149,6 +150,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         A classifier for that, instead of the first one of the recipe.
     attribution_accuracy : float, default=0.8
         How often a generator that is named must have been right on held-out images.
+    least_side : int, default=64
+        Pictures with a shorter side, in pixels, are "unsure".
     random_state : int, default=0
         Of everything random.
     cache : str or os.PathLike, optional
@@ -216,6 +219,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         attribution: bool = True,
         attribution_classifier: str | None = None,
         attribution_accuracy: float = 0.8,
+        least_side: int = LEAST_SIDE,
         random_state: int = 0,
         cache: str | os.PathLike[str] | None = None,
         n_jobs: int | None = None,
@@ -236,6 +240,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         self.attribution = attribution
         self.attribution_classifier = attribution_classifier
         self.attribution_accuracy = attribution_accuracy
+        self.least_side = least_side
         self.random_state = random_state
         self.cache = cache
         self.n_jobs = n_jobs
@@ -256,6 +261,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         domains: Any = None,
         auxiliary: Any = None,
         only_scored: Any = None,
+        sides: Any = None,
     ) -> Detector:
         """Train on features or pictures, and measure on the held-out part of them.
 
@@ -290,6 +296,10 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             by and not trained on. Each shares its group with a training row. Where they are
             windows (`convtrace.detection.conditions.of_window`), the calibrations and limits of
             windows are set by them; all else is set by training rows.
+        sides : array-like of shape (n,), optional
+            The shorter side of each picture, in pixels. Those under `least_side` are trained on and
+            scored, but have no part in probabilities and limits, since none of their kind gets a
+            verdict. By default all count.
 
         Returns
         -------
@@ -312,6 +322,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         domain_of = _column("domains", domains, n, default=np.full(n, ""))
         extra = _numbers("auxiliary", np.zeros(n) if auxiliary is None else auxiliary, n) > 0
         told = _numbers("only_scored", np.zeros(n) if only_scored is None else only_scored, n) > 0
+        shorter = _numbers("sides", np.full(n, self.least_side) if sides is None else sides, n)
+        judged = shorter >= self.least_side
         if _is_feature_table(X):
             features = _features(X)
             if len(features) != n:
@@ -334,10 +346,14 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             generator_of, given = generator_of[table.source], given[table.source]
             family_of = family_of[table.source]
             domain_of, extra = domain_of[table.source], extra[table.source]
-            told = told[table.source]
+            told, judged = told[table.source], judged[table.source]
         learnt = ~extra & ~told
         if generated[learnt].all() or not generated[learnt].any():
             raise ConvtraceError("training needs both real photographs and generated images")
+        if len(np.unique(generated[learnt & judged])) < 2:
+            raise ConvtraceError(
+                f"training needs both classes with sides of {self.least_side} pixels or more"
+            )
 
         self.recipe_ = recipe
         self.n_features_in_ = features.shape[1]
@@ -354,6 +370,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             generator_of,
             condition_of,
             domain_of,
+            judged,
         )
         # With another number of threads sums are rounded otherwise, and a perceptron becomes
         # another one.
@@ -469,7 +486,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             only_scored=~counted,
         )
         self.held_out_verdicts_: HeldOutVerdicts | None = HeldOutVerdicts(
-            found[2], found[3], None if unseen is None else found[1]
+            found[2], found[3], None if unseen is None else found[1], measured.judged
         )
 
     def _calibrations(
@@ -483,7 +500,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
     ) -> tuple[Calibration, dict[str, Calibration]]:
         """Calibrate some of the held-out rows: all together, and each condition by itself.
 
-        Rows that are only scored count where they are windows, and for windows alone.
+        Rows that are only scored count where they are windows, and for windows alone; those of
+        pictures too small for a verdict never do.
         """
         generated, conditions = measured.generated, measured.conditions
         rates = Rates(
@@ -494,14 +512,18 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             self.generator_miss_rate,
         )
 
-        def made(rows: NDArray[np.bool_], weights: Floats) -> Calibration:
+        def made(rows: NDArray[np.bool_]) -> Calibration:
+            own = weights[rows]
+            if self.balance != "none":
+                # Some of the rows hold more of one class than all do.
+                own = even_classes(generated[rows], own)
             foreign = None
             if unseen is not None:
                 foreign = Unseen(unseen[rows], generated[rows], measured.generators[rows])
             return calibrate(
                 scores[rows],
                 generated[rows],
-                weights,
+                own,
                 method=self.calibration,
                 rates=rates,
                 unseen=foreign,
@@ -513,17 +535,14 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         kinds = {each: conditions == each for each in sorted(set(conditions.tolist()) - {""})}
         if windows.any():
             kinds[of_window("")] = windows
+        chosen = chosen & measured.judged
         single = {}
         for condition, rows in kinds.items():
             rows = chosen & rows & (counted | windows)
             fewest = min((generated & rows).sum(), (~generated & rows).sum())
             if fewest >= _LEAST_ROWS_OF_A_CONDITION:
-                # A condition holds more of one class than the whole does.
-                even = self.balance != "none"
-                own = even_classes(generated[rows], weights[rows]) if even else weights[rows]
-                single[condition] = made(rows, own)
-        whole = chosen & counted
-        return made(whole, weights[whole]), single
+                single[condition] = made(rows)
+        return made(chosen & counted), single
 
     def _rates(self) -> dict[str, float]:
         return {
@@ -620,6 +639,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             **self._rates(),
             "balance": self.balance,
             "per_condition": self.per_condition,
+            "least_side": self.least_side,
             "random_state": self.random_state,
         }
         return Card(
@@ -770,6 +790,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
                 height=picture.height,
                 regularized=found.regularized,
                 converged=found.converged,
+                least_side=self.least_side,
             ),
             remarks=((region,) if region else ()) + picture.notes,
         )
@@ -964,6 +985,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
                 "attribution": self.attribution,
                 "attribution_classifier": self.attribution_classifier,
                 "attribution_accuracy": self.attribution_accuracy,
+                "least_side": self.least_side,
                 "random_state": self.random_state,
             },
             "members": [

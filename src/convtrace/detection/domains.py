@@ -29,11 +29,15 @@ class HeldOutVerdicts:
         The limits of the verdicts, set without the row's fold.
     unseen_probabilities : numpy.ndarray of float64, shape (n,), or None
         Of models that saw nothing of the row's domain; None where no domains were given.
+    judged : numpy.ndarray of bool, shape (n,)
+        Which rows are of pictures that are large enough for a verdict; the others have no part in
+        the probabilities and limits.
     """
 
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     unseen_probabilities: NDArray[np.float64] | None
+    judged: NDArray[np.bool_]
 
 
 def blocks_of(domains: NDArray[np.str_], conditions: NDArray[np.str_]) -> NDArray[np.str_]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 __all__ = ["LEAST_SIDE", "LEAST_USABLE", "problems", "usable_share"]
 
 LEAST_SIDE = 64
-"""Pictures with a shorter side, in pixels, get no verdict: none as small were measured."""
+"""Pictures with a shorter side, in pixels, get no verdict unless a detector says otherwise."""
 
 LEAST_USABLE = 0.02
 """Pictures in which a smaller share of the pixels is usable get no verdict."""
@@ -54,7 +54,13 @@ def _usable(plane: NDArray[Any]) -> float:
 
 
 def problems(
-    pixels: NDArray[Any], *, width: int, height: int, regularized: bool, converged: bool
+    pixels: NDArray[Any],
+    *,
+    width: int,
+    height: int,
+    regularized: bool,
+    converged: bool,
+    least_side: int = LEAST_SIDE,
 ) -> tuple[str, ...]:
     """Say why a picture cannot be judged.
 
@@ -66,6 +72,8 @@ def problems(
         Size of the whole picture in pixels.
     regularized, converged : bool
         What the descriptor said; see `convtrace.descriptors.Description`.
+    least_side : int
+        The shorter side, in pixels, that a picture needs for a verdict.
 
     Returns
     -------
@@ -73,10 +81,10 @@ def problems(
         Plain sentences; empty where nothing is wrong.
     """
     found = []
-    if min(width, height) < LEAST_SIDE:
+    if min(width, height) < least_side:
         found.append(
-            f"The picture is {width}x{height} pixels: too small, a side under {LEAST_SIDE} pixels "
-            "holds too few neighbours to judge by."
+            f"The picture is {width}x{height} pixels: too small, this detector judges none with a "
+            f"side under {least_side} pixels. Look for a larger copy."
         )
     share = usable_share(pixels)
     if share < LEAST_USABLE:

@@ -6,6 +6,7 @@ import hashlib
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,11 +18,14 @@ from convtrace import descriptors
 from convtrace.datasets import Dataset, read_header
 from convtrace.detection.windows import LEAST_SIDES, WINDOW
 from convtrace.errors import DatasetError
+from convtrace.evaluation.facts import read_facts
 from convtrace.evaluation.tables import FeatureTable, join_tables, read_table
+from convtrace.image import degradations
 
 __all__ = [
     "BUNDLED_DEGRADATIONS",
     "BUNDLED_DOMAINS",
+    "BUNDLED_LEAST_SIDE",
     "BUNDLED_PARTS",
     "BUNDLED_TABLES",
     "MEASURED_PARTS",
@@ -31,6 +35,7 @@ __all__ = [
     "bundled_table",
     "domains_of",
     "scored_table",
+    "sides_of",
     "simulated_table",
     "windows_table",
 ]
@@ -75,6 +80,9 @@ BUNDLED_PARTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 """What the bundled detector measures. Larger kernels tell more than small ones by themselves, but
 hardly anything beside the co-occurrences (``docs/detector.md``), and take most of the time."""
 
+BUNDLED_LEAST_SIDE = 128
+"""Pictures with a shorter side, in pixels, get no verdict from the bundled detector: photographs
+that were scaled down so far look generated (``docs/detector.md``)."""
 
 BUNDLED_DOMAINS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -259,6 +267,56 @@ def domains_of(subsets: NDArray[np.str_]) -> NDArray[np.str_]:
     if missing:
         raise DatasetError(f"sets without a domain: {', '.join(missing)}; see BUNDLED_DOMAINS")
     return np.array([place[name] for name in subsets.tolist()], dtype=str)
+
+
+def sides_of(table: FeatureTable) -> NDArray[np.intp]:
+    """Return how large the pictures of the corpus were when they were measured.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        Of n rows, each of a picture of the corpus after a degradation.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (n,)
+        The shorter side, in pixels.
+
+    Raises
+    ------
+    DatasetError
+        Where a picture is none of the packaged table of the corpus's facts.
+    """
+    facts = read_facts(BUNDLED_TABLES["traces"].path.with_name("corpus-facts.parquet"))
+    shapes = dict(
+        zip(
+            facts.picture.tolist(),
+            zip(facts.height.tolist(), facts.width.tolist(), strict=True),
+            strict=True,
+        )
+    )
+    missing = sorted(set(table.picture.tolist()) - set(shapes))
+    if missing:
+        raise DatasetError(f"{len(missing)} pictures are none of the corpus, such as {missing[0]}")
+    return np.array(
+        [
+            min(_shape_after(name, shapes[picture]))
+            for picture, name in zip(
+                table.picture.tolist(), table.degradations.tolist(), strict=True
+            )
+        ],
+        dtype=np.intp,
+    )
+
+
+@cache
+def _shape_after(degradation: str, shape: tuple[int, int]) -> tuple[int, int]:
+    # JPEG leaves the size as it is; of what changes it, the steps themselves are asked.
+    steps = degradations.expand(degradation).split("+")
+    rest = "+".join(step for step in steps if not step.startswith("jpeg-"))
+    blank = np.zeros(shape, dtype=np.uint8)
+    height, width = degradations.apply(rest, blank).shape if rest else shape
+    return height, width
 
 
 def simulated_table(*, parts: Mapping[str, Mapping[str, Any]] = BUNDLED_PARTS) -> FeatureTable:

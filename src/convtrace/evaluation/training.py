@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from convtrace import descriptors
 from convtrace.datasets import Dataset
 from convtrace.datasets.catalogue import family
-from convtrace.detection import Detector, HeldOut, Recipe, Table, classifiers, fit_attribution
+from convtrace.detection import (
+    LEAST_SIDE,
+    Detector,
+    HeldOut,
+    Recipe,
+    Table,
+    classifiers,
+    fit_attribution,
+)
 from convtrace.detection.domains import HeldOutVerdicts, blocks_of
 from convtrace.detection.held_out import fit_model
 from convtrace.detection.labels import balanced_weights
@@ -24,10 +32,12 @@ from convtrace.detection.members import looked_at
 from convtrace.errors import DatasetError
 from convtrace.evaluation.bundled_table import (
     BUNDLED_DEGRADATIONS,
+    BUNDLED_LEAST_SIDE,
     BUNDLED_PARTS,
     bundled_table,
     domains_of,
     scored_table,
+    sides_of,
     simulated_table,
     windows_table,
 )
@@ -73,6 +83,7 @@ _CENTRE_BUNDLED = (
     "Only the central 512x512 pixels are looked at, the trace, the spectrum and the layers of the "
     "pretrained network being of the central 256x256."
 )
+_SMALLER = "Pictures with a side under {} pixels get no verdict."
 _EVIDENCE = "A verdict is one piece of evidence, never proof."
 
 
@@ -138,7 +149,7 @@ def train_bundled(*, seed: int = 0, n_jobs: int | None = None, leave_out: bool =
     -------
     Detector
     """
-    table = bundled_table()
+    table, scored = bundled_table(), stack_tables([scored_table(), windows_table()])
     return train_on_table(
         table,
         BUNDLED,
@@ -147,8 +158,10 @@ def train_bundled(*, seed: int = 0, n_jobs: int | None = None, leave_out: bool =
         leave_out=leave_out,
         domains=domains_of(table.subsets),
         simulated=simulated_table(),
-        scored=stack_tables([scored_table(), windows_table()]),
+        scored=scored,
         by_family=True,
+        least_side=BUNDLED_LEAST_SIDE,
+        sides=np.concatenate([sides_of(table), sides_of(scored)]),
     )
 
 
@@ -163,6 +176,8 @@ def train_on_table(
     simulated: FeatureTable | None = None,
     scored: FeatureTable | None = None,
     by_family: bool = False,
+    least_side: int = LEAST_SIDE,
+    sides: NDArray[np.intp] | None = None,
 ) -> Detector:
     """Train a detector on a feature table and measure it.
 
@@ -184,6 +199,11 @@ def train_on_table(
     by_family : bool, default False
         Whether images are attributed to `convtrace.datasets.catalogue.family` of their
         generators.
+    least_side : int
+        Pictures with a shorter side, in pixels, get no verdict.
+    sides : ndarray of int, optional
+        The shorter side of the picture of each row of `table` and, after them, of `scored`; by
+        default all are large enough.
 
     Returns
     -------
@@ -198,6 +218,7 @@ def train_on_table(
         n_jobs=n_jobs,
         attribution_classifier="ranked-lda",
         calibration="sigmoid",
+        least_side=least_side,
     )
     nothing = table.select(np.zeros(0, dtype=int))
     extra = nothing if simulated is None else simulated
@@ -208,6 +229,9 @@ def train_on_table(
     if domains is not None:
         place = dict(zip(table.groups.tolist(), domains.tolist(), strict=True))
         domain_of = np.array([place[group] for group in rows.groups.tolist()], dtype=str)
+    shorter = np.full(len(rows), least_side)
+    if sides is not None:
+        shorter[role != 1] = sides
     # A simulated generator is none that an image could be attributed to.
     generators = np.where(role == 1, "", rows.generators)
     detector.fit(
@@ -221,6 +245,7 @@ def train_on_table(
         domains=domain_of,
         auxiliary=role == 1,
         only_scored=role == 2,
+        sides=shorter,
     )
     whole = rows.select(role != 1)
     tables = [*detector.card_.results, *_cross_validated(detector, whole)]
@@ -239,44 +264,52 @@ def train_on_table(
         if set(table.generators[table.labels == "fake"].tolist()) - {""}:
             tables.append(_left_out(table, extra, detector, blocks, n_jobs))
             tables += _attributed_elsewhere(table, detector, by_family, n_jobs)
-        tables.append(_sources_left_out(table, extra, detector, blocks, n_jobs))
-    limits = _limits(recipe, by_domain=domain_of is not None)
+        judged = shorter[role == 0] >= least_side
+        tables.append(_sources_left_out(table, extra, detector, judged, blocks, n_jobs))
+    limits = _limits(recipe, by_domain=domain_of is not None, least_side=least_side)
     detector.card_ = replace(detector.card_, results=tuple(tables), limits=limits)
     return detector
 
 
-def _limits(recipe: Recipe, *, by_domain: bool) -> tuple[str, ...]:
+def _limits(recipe: Recipe, *, by_domain: bool, least_side: int = LEAST_SIDE) -> tuple[str, ...]:
     """Say what the card must warn of: of what was not measured, nothing is claimed."""
     found = [_ELSEWHERE, _COMPRESSION_BUNDLED if by_domain else _COMPRESSION]
     if recipe.descriptor_params == BUNDLED.descriptor_params:
         found.append(_CENTRE_BUNDLED)
-    return (*found, _EVIDENCE)
+    return (*found, _SMALLER.format(least_side), _EVIDENCE)
 
 
 def _cross_validated(detector: Detector, table: FeatureTable) -> list[Table]:
-    held_out = detector.held_out_
-    assert held_out is not None  # noqa: S101  # set by every fit
+    held_out, verdicts = _held_out(detector)
     generated, probability = held_out.generated, held_out.probabilities
     reported = [name for name in _REPORTED if (table.templates == name).any()]
     chains = [name for name in _CHAINS if (table.templates == name).any()]
-    overall: list[tuple[Any, ...]] = []
+    overall: list[list[tuple[Any, ...]]] = [[], []]
     for name in (*reported, *chains):
         rows = table.templates == name
-        found = summarise(generated[rows], probability[rows], table.groups[rows])
-        overall.append((name, int(rows.sum()), *found.values()))
+        for place, of in enumerate((rows, rows & verdicts.judged)):
+            if of.any():
+                found = summarise(generated[of], probability[of], table.groups[of])
+                overall[place].append((name, int(of.sum()), *found.values()))
     note = (
         "Grouped cross-validation: every picture is scored by a model that saw nothing of its "
         "group. Threshold 0.5, 95% intervals by bootstrap over groups. Real photographs and "
         "generated images are degraded alike, but were published in different formats and sizes."
     )
+    titles = ["Held-out results by degradation"]
+    if not verdicts.judged.all():
+        titles.append("Held-out results by degradation, pictures large enough for a verdict")
     results = [
-        Table(
-            "Held-out results by degradation",
-            ("degradation", "pictures", *METRICS),
-            tuple(overall),
-            f"{note} See `convtrace evaluate --help` for what each degradation is.",
+        *(
+            Table(
+                title,
+                ("degradation", "pictures", *METRICS),
+                tuple(found),
+                f"{note} See `convtrace evaluate --help` for what each degradation is.",
+            )
+            for title, found in zip(titles, overall, strict=False)
         ),
-        _reliability(held_out, table, (*reported, *chains)),
+        _reliability(held_out, verdicts.judged, table, (*reported, *chains)),
     ]
     for title, column in (
         ("generator", np.where(generated, table.generators, "real photographs")),
@@ -302,15 +335,19 @@ def _cross_validated(detector: Detector, table: FeatureTable) -> list[Table]:
     return results
 
 
-def _reliability(held_out: HeldOut, table: FeatureTable, names: Sequence[str]) -> Table:
+def _reliability(
+    held_out: HeldOut, judged: NDArray[np.bool_], table: FeatureTable, names: Sequence[str]
+) -> Table:
     """Say how often pictures of a probability are generated, both classes counting the same."""
     rows_of: list[tuple[Any, ...]] = []
     for name in names:
-        rows = table.templates == name
+        rows = (table.templates == name) & judged
+        if len(np.unique(held_out.generated[rows])) < 2:
+            continue
         error, shares = calibration_error(held_out.generated[rows], held_out.probabilities[rows])
         cells = (None if np.isnan(share) else float(share) for share in shares)
         rows_of.append((name, int(rows.sum()), error, *cells))
-    edges = np.linspace(0.0, 1.0, len(shares) + 1)
+    edges = np.linspace(0.0, 1.0, 11)
     return Table(
         "Reliability of the held-out probabilities",
         (
@@ -320,9 +357,9 @@ def _reliability(held_out: HeldOut, table: FeatureTable, names: Sequence[str]) -
             *(f"{low:.1f} to {high:.1f}" for low, high in itertools.pairwise(edges)),
         ),
         tuple(rows_of),
-        "Of pictures with a probability in each range, the share that is generated, where both "
-        "classes count the same. The expected calibration error is the mean distance of that share "
-        "from the mean probability, over 10 ranges.",
+        "Of pictures large enough for a verdict, with a probability in each range, the share that "
+        "is generated, where both classes count the same. The expected calibration error is the "
+        "mean distance of that share from the mean probability, over 10 ranges.",
     )
 
 
@@ -374,7 +411,9 @@ def _verdicts(detector: Detector, table: FeatureTable) -> Table:
         return tuple(found)
 
     trained = ~held_out.only_scored
-    real = ~held_out.generated & trained
+    # What is too small for a verdict would only water the shares down.
+    counted = trained & verdicts.judged
+    real = ~held_out.generated & counted
     rows_of: list[tuple[Any, ...]] = []
     for subset in sorted(set(table.subsets.tolist())):
         rows = (table.subsets == subset) & trained
@@ -382,8 +421,9 @@ def _verdicts(detector: Detector, table: FeatureTable) -> Table:
         rows_of.append((subset, kind, int(rows.sum()), *shares(rows)))
     for number in np.unique(held_out.folds):
         rows = real & (held_out.folds == number)
-        rows_of.append((f"fold {number + 1}", "real", int(rows.sum()), *shares(rows)))
-    for kind, rows in (("real", real), ("generated", held_out.generated & trained)):
+        if rows.any():
+            rows_of.append((f"fold {number + 1}", "real", int(rows.sum()), *shares(rows)))
+    for kind, rows in (("real", real), ("generated", held_out.generated & counted)):
         rows_of.append(("all", kind, int(rows.sum()), *shares(rows)))
     return Table(
         "Verdicts by part of the data set",
@@ -398,14 +438,15 @@ def _verdicts(detector: Detector, table: FeatureTable) -> Table:
         ),
         tuple(rows_of),
         "All degradations. The limits are those of the other folds, so that no row had a part in "
-        "its own; pictures unlike all training rows, which are unsure, are not taken out.",
+        "its own; pictures unlike all training rows, which are unsure, are not taken out. Pictures "
+        "too small for a verdict are unsure, and have no part in the rows of folds and of all.",
     )
 
 
 def _called(probabilities: NDArray[np.float64], verdicts: HeldOutVerdicts) -> NDArray[np.intp]:
     """Return verdicts by limits of the other folds: 1 generated, -1 real, 0 unsure."""
-    generated = probabilities >= verdicts.high
-    real = ~generated & (probabilities <= verdicts.low)
+    generated = verdicts.judged & (probabilities >= verdicts.high)
+    real = verdicts.judged & ~generated & (probabilities <= verdicts.low)
     return generated.astype(np.intp) - real.astype(np.intp)
 
 
@@ -575,6 +616,7 @@ def _sources_left_out(
     table: FeatureTable,
     extra: FeatureTable,
     detector: Detector,
+    judged: NDArray[np.bool_],
     blocks: NDArray[np.str_] | None,
     n_jobs: int | None,
 ) -> Table:
@@ -592,6 +634,7 @@ def _sources_left_out(
             by = detector.calibration_for(str(condition))
             found = by.probability(margin[here])
             called[here] = (found >= by.high).astype(np.intp) - (found <= by.low)
+        called[~judged[test]] = 0
         pictures = len(np.unique(table.picture[test]))
         wrong = [called == 1, *((called == 1)[table.templates[test] == t] for t in _REPORTED)]
         rows_of.append(
@@ -607,8 +650,8 @@ def _sources_left_out(
         ("part of the data set", "pictures", "all", *_REPORTED, "unsure (all)"),
         tuple(rows_of),
         "The classifiers saw no photograph of the source, nor a simulated image made from one. "
-        "The limits are the detector's own. Pictures unlike all training rows, which are unsure, "
-        "are not taken out.",
+        "The limits are the detector's own. Pictures too small for a verdict are unsure; pictures "
+        "unlike all training rows, which are unsure, too, are not taken out.",
     )
 
 
