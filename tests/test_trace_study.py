@@ -65,6 +65,14 @@ def test_figures_are_of_all_rows_or_of_the_mean_domain(
     assert study.figures(rows, upside, False, ("none",), worst) == [1.0]
 
 
+def test_columns_are_chosen_by_whole_beginnings(study: ModuleType, table: FeatureTable) -> None:
+    rows = study.Rows(table, np.ones(len(table), dtype=bool))
+    assert rows.columns(("ct3_",)).tolist() == [True]
+    assert rows.columns(("ct5_", "co_")).tolist() == [False]
+    with pytest.raises(TypeError, match="each letter"):
+        rows.columns("ct")
+
+
 def test_a_change_has_an_interval_around_it(
     study: ModuleType, table: FeatureTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
