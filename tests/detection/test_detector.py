@@ -420,6 +420,10 @@ def test_small_and_flat_pictures_get_no_verdict(
     flat = picture_detector.verdict(np.full((80, 80, 3), 200, np.uint8))
     assert flat.label == "unsure"
     assert "nearly flat" in flat.reasons[0]
+    # What held-out pictures said does not hold for such ones.
+    for verdict in (small, flat):
+        assert "tests were of other kinds of pictures" in verdict.reasons[1]
+        assert "of 100" not in " ".join(verdict.reasons)
 
 
 def test_the_least_side_is_the_detectors_own(

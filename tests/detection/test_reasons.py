@@ -13,6 +13,7 @@ from convtrace.detection.reasons import (
     about_probability,
     about_region,
     about_strangeness,
+    about_unjudged,
 )
 
 
@@ -30,6 +31,7 @@ def test_the_counts_are_those_of_the_held_out_scores(calibration: Calibration) -
     low = about_probability("real", 0.07, -0.08, calibration)
     assert "10 of 100 generated images it was tested on score this low" in low
     assert "gives no verdict" in about_probability("unsure", 0.5, 0.0, calibration)
+    assert "0.50 of being generated, which tells little" in about_unjudged(0.5)
 
 
 def test_the_generator_that_is_missed_most_is_spoken_of() -> None:

@@ -51,6 +51,7 @@ from convtrace.detection.reasons import (
     about_probability,
     about_region,
     about_strangeness,
+    about_unjudged,
 )
 from convtrace.detection.recipes import RECIPES, Recipe
 from convtrace.detection.training import training_table
@@ -857,13 +858,16 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         hindrances = found.problems
         if not hindrances and strangeness > 1:
             hindrances = (about_strangeness(strangeness),)
-        label = "unsure" if hindrances else calibration.label(probability)
-        reasons = [*hindrances, about_probability(label, probability, score, calibration)]
-        reasons.append(
+        if hindrances:
+            reasons = [*hindrances, about_unjudged(probability), *found.remarks]
+            return Verdict(found.name, "unsure", probability, None, tuple(reasons))
+        label = calibration.label(probability)
+        reasons = [
+            about_probability(label, probability, score, calibration),
             about_compression(
                 found.condition, found.quality, self.condition_calibrations_.get(found.condition)
-            )
-        )
+            ),
+        ]
         generator = None
         if label == "generated" and self.attribution_ is not None and likeness is not None:
             generator = likeness.name or "unknown"

@@ -12,6 +12,7 @@ __all__ = [
     "about_probability",
     "about_region",
     "about_strangeness",
+    "about_unjudged",
 ]
 
 
@@ -54,7 +55,7 @@ def about_probability(
             f"{_of_hundred(unseen)} of 100 of a generator that it had not been trained on"
         )
     most_missed = f" ({', '.join(missed)})" if missed else ""
-    start = f"Its pixels give a probability of {probability:.2f} of being generated"
+    start = _probability(probability)
     if label == "generated":
         return (
             f"{start}: {real_high} of 100 real photographs it was tested on score this high, and "
@@ -69,6 +70,29 @@ def about_probability(
         f"{start}, which gives no verdict: {real_high} of 100 real photographs it was tested on "
         f"score this high, and {generated_low} of 100 generated images this low{most_missed}."
     )
+
+
+def about_unjudged(probability: float) -> str:
+    """Say what a probability means for a picture that is not judged, whatever it is.
+
+    What held-out pictures said holds for pictures like them.
+
+    Parameters
+    ----------
+    probability : float
+        Of the picture.
+
+    Returns
+    -------
+    str
+    """
+    return (
+        f"{_probability(probability)}, which tells little: tests were of other kinds of pictures."
+    )
+
+
+def _probability(probability: float) -> str:
+    return f"Its pixels give a probability of {probability:.2f} of being generated"
 
 
 def about_compression(
