@@ -100,11 +100,12 @@ class _Ascent:
     passes: Any
     limit: Any  # passes at which the present part of the ascent ends
     attempt: Any
-    metric: Any  # the information of the last EM step
+    corner: Any  # what the information of the last EM step says of log sigma^2
+    metric: Any  # the inverse of that information
     inverse: Any  # the present guess of the inverse of the observed information
     ridged: Any
     # Of the strides:
-    metric_inverse: Any
+    strode: Any  # the metric that the last one took
     foreseen: Any
     reach: Any
     strides: Any
@@ -129,8 +130,8 @@ class _Ascent:
         theta = torch.full((n, d + 1), 1.0 / d, **double)
         theta[:, d] = 0.0
         everyone = torch.arange(n, **integer)
-        sums, gradient, metric = batch.evaluate(everyone, theta, LEAST_SQUARES)
-        inverse, ridged = batch.invert_metric(metric)
+        sums, gradient, information = batch.evaluate(everyone, theta, LEAST_SQUARES)
+        inverse, ridged = batch.invert_metric(information)
         correction = _times(inverse[:, :d, :d], gradient[:, :d])
         theta[:, :d] += correction
         spread = sums[:, 1] - (correction * gradient[:, :d]).sum(1)
@@ -146,10 +147,11 @@ class _Ascent:
             passes=torch.ones(n, **integer),
             limit=torch.full((n,), budget // 2, **integer),
             attempt=torch.zeros(n, **integer),
-            metric=metric,
+            corner=information[:, d, d].clone(),
+            metric=inverse.clone(),
             inverse=inverse,
             ridged=ridged,
-            metric_inverse=torch.zeros_like(metric),
+            strode=torch.zeros_like(inverse),
             foreseen=torch.zeros_like(theta),
             reach=torch.zeros(n, **double),
             strides=torch.zeros(n, **integer),
@@ -194,7 +196,9 @@ class _Ascent:
             if first:
                 self._em(at[:first], *(values[:first] for values in found))
             if third > first:
-                self.metric[at[first:third]] = found[2][first:third]
+                renewed, information = at[first:third], found[2][first:third]
+                self.corner[renewed] = information[:, -1, -1]
+                self.metric[renewed], _ = batch.invert_metric(information)
             if second > first:
                 self._leave_or_follow(at[first:second])
             if third > second:
@@ -246,7 +250,8 @@ class _Ascent:
         """Take a step of EM; see `_optimiser._start`."""
         torch, d = self.batch.torch, self.batch.d
         inverse, ridged = self.batch.invert_metric(information)
-        self.metric[at], self.inverse[at], self.ridged[at] = information, inverse, ridged
+        self.corner[at], self.metric[at] = information[:, d, d], inverse
+        self.inverse[at], self.ridged[at] = inverse, ridged
         step = _times(inverse, gradient)[:, :d]
         theta = self.theta[at]
         before = theta[:, d].clone()
@@ -287,9 +292,9 @@ class _Ascent:
     def _follow(self, at: Any, gradient: Any, information: Any) -> None:
         """Take a stride, or end where a Newton step stays close by; see `_optimiser._follow`."""
         torch, d = self.batch.torch, self.batch.d
-        theta, metric, strides = self.theta[at], self.metric[at], self.strides[at]
+        theta, strides = self.theta[at], self.strides[at]
         # What the quadratic model of the stride says of EM's next step, beside that step.
-        near = self.metric_inverse[at]
+        near = self.strode[at]
         off = _times(near, gradient - self.foreseen[at])[:, :d].abs().amax(1)
         length = _times(near, gradient)[:, :d].abs().amax(1)
         reach, later = self.reach[at], strides > 0
@@ -302,12 +307,14 @@ class _Ascent:
         gradient[:, d] = torch.where(held, 0.0, gradient[:, d])
         information[:, :d, d] = torch.where(held[:, None], 0.0, information[:, :d, d])
         information[:, d, :d] = information[:, :d, d]
-        information[:, d, d] = torch.where(held, metric[:, d, d], information[:, d, d])
+        information[:, d, d] = torch.where(held, self.corner[at], information[:, d, d])
         inverse, sound = self.batch.invert(information)
         self.inverse[at] = torch.where(sound[:, None, None], inverse, self.inverse[at])
         last = (scheme._LAST_STRIDES * reach).clamp(max=scheme._LAST)
         far = ~(sound & _within(_times(inverse, gradient), last))
-        step, self.metric_inverse[at] = self._stride(metric, information, gradient, reach)
+        metric = self.metric[at]
+        self.strode[at] = metric
+        step = self._stride(metric, information, gradient, reach)
         step = torch.where(far[:, None], step, 0.0)
         self.foreseen[at] = gradient - _times(information, step)
         theta += step
@@ -319,21 +326,17 @@ class _Ascent:
         self.limit[at] = torch.where(over, self.budget, self.limit[at])
         self.state[at] = torch.where(over, BEGIN, torch.where(renew, RENEW, FOLLOW))
 
-    def _stride(self, metric: Any, information: Any, gradient: Any, reach: Any) -> tuple[Any, Any]:
-        """Return the sums of as many EM steps as stay within reach, and the metric's inverses.
-
-        See `_optimiser._stride`.
-        """
+    def _stride(self, metric: Any, information: Any, gradient: Any, reach: Any) -> Any:
+        """Return the sums of as many EM steps as stay within reach; see `_optimiser._stride`."""
         torch = self.batch.torch
         n, side = gradient.shape
-        inverse, _ = self.batch.invert_metric(metric)
         # One product squares the power and sums the steps: [A s; 0 1]^2 = [A^2 s + A s; 0 1].
         # All planes take all doublings, rather than wait for the device to tell which need not.
         affine = torch.zeros((n, side + 1, side + 1), dtype=metric.dtype, device=metric.device)
-        affine[:, :side, :side] = inverse @ information
+        affine[:, :side, :side] = metric @ information
         affine *= -1.0
         torch.diagonal(affine, dim1=1, dim2=2).add_(1.0)
-        affine[:, :side, side] = _times(inverse, gradient)
+        affine[:, :side, side] = _times(metric, gradient)
         steps = [affine[:, :side, side]]
         for _ in range(scheme._MOST_STEPS.bit_length() - 1):
             affine = affine @ affine
@@ -343,7 +346,7 @@ class _Ascent:
         taken = fine.view(n, -1).long().cumprod(1).sum(1)
         step, first = longer[torch.arange(n, device=taken.device), taken], longer[:, 0]
         change = first[:, -1:].abs()
-        return torch.where(change > 1.0, first / change, step), inverse
+        return torch.where(change > 1.0, first / change, step)
 
     # The climb; see `_optimiser._climb`.
 

@@ -41,6 +41,10 @@ _GROUP = 8192
 _SHAPES = {"matrix": (128, 4), "gradient": (128, 4), "precise": (128, 8)}
 # The same where there are more neighbours, as for N = 9.
 _LARGE = (64, 8)
+# Side of the matrix, that of N = 7, for which two blocks go into each product. There it is faster
+# by a fifth on an H200, since what tensor cores read is stored two numbers at a time; with fewer
+# neighbours it is slower.
+_PAIRED = 64
 # Whole numbers up to twice this are exact in float16.
 _WHOLE = 1024.0
 # Ridges double from `_optimiser._RIDGE` until they are enough; sums that are not finite never do.
@@ -53,12 +57,90 @@ _CHUNK = 1024
 
 
 @triton.jit  # type: ignore[untyped-decorator]
+def _pixels(  # type: ignore[no-untyped-def]
+    image, p, last, wide, steps, used, taps, whole, level, scale, shift, precision,
+    PITCH: tl.constexpr, OBSERVE: tl.constexpr, ALL: tl.constexpr, PRECISE: tl.constexpr,
+):  # fmt: skip
+    """Return the neighbours of some pixels, and what their residuals say.
+
+    Neighbours are less the level, a row for every pixel. Then come sums of a pixel: w, ``w r``,
+    ``w r^2`` and ``log(1 + P/p0)``; its weight in the matrix; and for the observed information
+    its weight in the derivative by log sigma^2, twice.
+    """
+    kind = tl.float64 if PRECISE else tl.float32
+    inside = p < last
+    # Pixels beyond the end are read as the last one, and weigh nothing.
+    p = tl.minimum(p, last - 1)
+    # Most pixels lie beside each other: then a thread takes all neighbours of a pixel, and sums
+    # over them stay within it. That is what the hint is for; Triton 3.8 without it spreads a pixel
+    # over 64 threads, at ten times the instructions. (Nothing is read in pairs by it, since the
+    # addresses are multiples of nothing.)
+    at = tl.max_contiguous(p + p // wide * (PITCH - wide), 2)
+    x = tl.load((image + at)[:, None] + steps[None, :], mask=used[None, :], other=0.0)
+    if not PRECISE:
+        x = tl.where(used[None, :], x - level, 0.0)
+    r = tl.sum(taps[None, :] * x.to(kind), axis=1) + level * whole
+    square = r * r
+    if ALL:
+        w = tl.where(inside, 1.0, 0.0)
+        likelihood = tl.zeros_like(w)
+    else:
+        # What is nothing beside 1 may be nothing.
+        z = square * scale + shift
+        if PRECISE:  # noqa: SIM108, the shorter form is no Triton
+            ratio = tl.exp(tl.maximum(z, -60.0))
+        else:
+            ratio = tl.exp2(tl.maximum(z, -86.0))
+        ratio = tl.where(inside, ratio, 0.0)
+        w = ratio / (1.0 + ratio)
+        likelihood = tl.log(1.0 + ratio)
+    weighted = w.to(kind) * r
+    if OBSERVE:
+        z = square * precision
+        doubt = 1.0 - w
+        v = w * (1.0 - doubt * z)
+        u = weighted * (1.0 - doubt * 0.5 * (z - 1.0))
+        tau = w * (0.5 * z - doubt * 0.25 * (z - 1.0) * (z - 1.0))
+    else:
+        v = w
+        u = weighted
+        tau = likelihood
+    return x, w, weighted, weighted * r, likelihood, v, u, tau
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _weighed(x, v, weighted, u, level, n, d: tl.constexpr, OBSERVE: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Return what the neighbours are multiplied with for the matrix.
+
+    Three columns after the neighbours: the weights of the gradient, those of its derivative by
+    log sigma^2, and those that bring the level back.
+    """
+    y = tl.where(n[None, :] == d + 1, weighted[:, None], v[:, None] * x)
+    if OBSERVE:
+        y = tl.where(n[None, :] == d + 2, u[:, None], y)
+    return tl.where(n[None, :] == d + 3, (v * level)[:, None], y)
+
+
+@triton.jit
+def _halved(y):  # type: ignore[no-untyped-def]
+    """Return two float16 numbers that hold 22 bits together."""
+    high = y.to(tl.float16)
+    return high, (y - high.to(tl.float32)).to(tl.float16)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _paired(one, other, BLOCK: tl.constexpr, PADDED: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Return the rows of two blocks in turn, so that a thread stores two of a column at once."""
+    return tl.reshape(tl.permute(tl.join(one, other), (0, 2, 1)), (2 * BLOCK, PADDED))
+
+
+@triton.jit  # type: ignore[untyped-decorator]
 def _walk(  # type: ignore[no-untyped-def]
     pixels, rows, theta, sums, columns,
     stride, wide, count, groups,
     PITCH: tl.constexpr, SIDE: tl.constexpr, PADDED: tl.constexpr, BLOCK: tl.constexpr,
     GROUP: tl.constexpr, MATRIX: tl.constexpr, OBSERVE: tl.constexpr, ALL: tl.constexpr,
-    PRECISE: tl.constexpr, WHOLE: tl.constexpr,
+    PRECISE: tl.constexpr, WHOLE: tl.constexpr, PAIR: tl.constexpr,
 ):  # fmt: skip
     """Write one program's sums, and its gradient or its matrix with the gradient beside it."""
     program = tl.program_id(0)
@@ -99,13 +181,8 @@ def _walk(  # type: ignore[no-untyped-def]
         found = tl.zeros((BLOCK, PADDED), kind)
     first = group * GROUP
     last = tl.minimum(first + GROUP, count)
-    for begin in range(first, last, BLOCK):
+    for begin in range(first, last, 2 * BLOCK if PAIR else BLOCK):
         p = begin + tl.arange(0, BLOCK)
-        inside = p < last
-        # Pixels beyond the end are read as the last one, and weigh nothing.
-        p = tl.minimum(p, last - 1)
-        at = p + p // wide * (PITCH - wide)
-        x = tl.load((image + at)[:, None] + steps[None, :], mask=used[None, :], other=0.0)
         # Less the level of the block: neighbours in a smooth part are so nearly dependent that
         # sums over them lose what tells them apart; less their level they do not.
         if PRECISE:
@@ -114,51 +191,47 @@ def _walk(  # type: ignore[no-untyped-def]
             level = tl.load(
                 image + begin + begin // wide * (PITCH - wide) + SIDE // 2 * (PITCH + 1)
             )  # fmt: skip
-            x = tl.where(used[None, :], x - level, 0.0)
-        r = tl.sum(taps[None, :] * x.to(kind), axis=1) + level * whole
-        square = r * r
-        if ALL:
-            w = tl.where(inside, 1.0, 0.0)
-        else:
-            # What is nothing beside 1 may be nothing.
-            z = square * scale + shift
-            if PRECISE:  # noqa: SIM108, the shorter form is no Triton
-                ratio = tl.exp(tl.maximum(z, -60.0))
-            else:
-                ratio = tl.exp2(tl.maximum(z, -86.0))
-            ratio = tl.where(inside, ratio, 0.0)
-            w = ratio / (1.0 + ratio)
-            likelihood += tl.log(1.0 + ratio)
-        weighted = w.to(kind) * r
+        x, w, weighted, square, likely, v, u, part = _pixels(
+            image, p, last, wide, steps, used, taps, whole, level, scale, shift, precision,
+            PITCH=PITCH, OBSERVE=OBSERVE, ALL=ALL, PRECISE=PRECISE,
+        )  # fmt: skip
         weight += w.to(kind)
-        spread += weighted * r
+        spread += square
+        likelihood += likely
         slope += weighted * level
         if MATRIX:
-            if OBSERVE:
-                z = square * precision
-                doubt = 1.0 - w
-                v = w * (1.0 - doubt * z)
-                u = weighted * (1.0 - doubt * 0.5 * (z - 1.0))
-                tau += w * (0.5 * z - doubt * 0.25 * (z - 1.0) * (z - 1.0))
-                bent += u * level
-            else:
-                v = w
-                u = weighted
             mass += v * level * level
-            # Three columns after the neighbours: the weights of the gradient, those of its
-            # derivative by log sigma^2, and those that bring the level back.
-            y = tl.where(n[None, :] == d + 1, weighted[:, None], v[:, None] * x)
             if OBSERVE:
-                y = tl.where(n[None, :] == d + 2, u[:, None], y)
-            y = tl.where(n[None, :] == d + 3, (v * level)[:, None], y)
+                tau += part
+                bent += u * level
+            y = _weighed(x, v, weighted, u, level, n, d, OBSERVE)
             if WHOLE:
-                high = y.to(tl.float16)
-                low = (y - high.to(tl.float32)).to(tl.float16)
-                exact = tl.trans(x.to(tl.float16))
+                neighbours = x.to(tl.float16)
+                high, low = _halved(y)
+                if PAIR:
+                    x, w, weighted, square, likely, v, u, part = _pixels(
+                        image, p + BLOCK, last, wide, steps, used, taps, whole, level, scale,
+                        shift, precision, PITCH=PITCH, OBSERVE=OBSERVE, ALL=ALL, PRECISE=PRECISE,
+                    )  # fmt: skip
+                    weight += w
+                    spread += square
+                    likelihood += likely
+                    slope += weighted * level
+                    mass += v * level * level
+                    if OBSERVE:
+                        tau += part
+                        bent += u * level
+                    y = _weighed(x, v, weighted, u, level, n, d, OBSERVE)
+                    other_high, other_low = _halved(y)
+                    neighbours = tl.trans(_paired(neighbours, x.to(tl.float16), BLOCK, PADDED))
+                    block = tl.dot(neighbours, _paired(low, other_low, BLOCK, PADDED))
+                    high = _paired(high, other_high, BLOCK, PADDED)
+                else:
+                    neighbours = tl.trans(neighbours)
+                    block = tl.dot(neighbours, low)
                 # Each block starts from nothing, since tensor cores cut off what they add to
                 # a long sum instead of rounding it.
-                part = tl.dot(exact, low)
-                found += tl.dot(exact, high, part)
+                found += tl.dot(neighbours, high, block)
             else:
                 found += tl.dot(tl.trans(x), y, input_precision="tf32x3")
         else:
@@ -397,7 +470,8 @@ def evaluate(
             pixels, rows[here], theta[here], sums, columns,
             stride, wide, count, groups, PITCH=pitch, SIDE=size, PADDED=padded, BLOCK=block,
             GROUP=_GROUP, MATRIX=matrix, OBSERVE=observe, ALL=mode == LEAST_SQUARES,
-            PRECISE=precise, WHOLE=planes.whole, num_stages=1, num_warps=warps,
+            PRECISE=precise, WHOLE=planes.whole, PAIR=matrix and planes.whole and padded == _PAIRED,
+            num_stages=1, num_warps=warps,
         )  # fmt: skip
         _collect[(many,)](
             sums, columns, theta[here], total[here], gradient[here],
