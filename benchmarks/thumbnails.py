@@ -24,7 +24,7 @@ from scipy.stats import binomtest
 from convtrace import __version__, datasets, image, scan
 
 ROOT = Path(__file__).resolve().parents[1]
-SIDES = (96, 127, 128, 160, 192, 256)
+SIDES = (127, 128, 144, 159, 160, 192, 256)
 FORMATS = {"PNG": {"format": "PNG"}, "JPEG 75": {"format": "JPEG", "quality": 75}}
 
 

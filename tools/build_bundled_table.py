@@ -5,7 +5,7 @@
 Every picture of both classes is measured as it is and after the same degradations
 (`convtrace.evaluation.BUNDLED`). The descriptors lie in three tables, which
 `convtrace.evaluation.bundled_table` joins. A fourth has a part of the pictures in degradations that
-are only scored, and a fifth has windows. Only numbers are stored.
+are only scored, a fifth has windows, and a sixth pictures scaled down. Only numbers are stored.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ import numpy as np
 
 from convtrace import datasets, descriptors
 from convtrace.evaluation import measure, write_table
-from convtrace.evaluation.bundled_table import BUNDLED_TABLES
-from convtrace.evaluation.bundles import BUNDLES, facts_path
+from convtrace.evaluation.bundled_table import BUNDLED_TABLES, FACTS
+from convtrace.evaluation.bundles import BUNDLES
 from convtrace.evaluation.facts import collect_facts, write_facts
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,7 +32,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int)
     options = parser.parse_args()
     corpus = datasets.load(options.corpus)
-    write_facts(collect_facts(corpus), facts_path())
+    write_facts(collect_facts(corpus), FACTS)
     failures = 0
     detectors_own = {table.path for table in BUNDLED_TABLES.values()}
     for bundle in BUNDLES:

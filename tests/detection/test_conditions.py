@@ -11,10 +11,12 @@ from PIL import Image
 from convtrace.detection.conditions import (
     CONDITIONS,
     in_words,
+    is_small,
     is_window,
     of_degradation,
     of_picture,
     of_quality,
+    of_small,
     of_whole,
     of_window,
     related,
@@ -92,3 +94,19 @@ def test_a_window_has_the_condition_of_its_picture(name: str) -> None:
     assert in_words(window) == in_words(name)
     assert related(window) == (window, of_window(""), name)
     assert related(name) == (name,)
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_a_small_picture_has_a_condition_beside_its_compression(name: str) -> None:
+    small = of_small(name)
+    assert is_small(small)
+    assert not is_small(name)
+    assert of_small(small) == small
+    assert of_whole(small) == name
+    assert in_words(small) == in_words(name)
+    assert related(small) == (small, of_small(""), name)
+    # All windows are small: their condition says it already.
+    window = of_window(name)
+    assert of_small(window) == window
+    assert not is_small(window)
+    assert not is_window(small)

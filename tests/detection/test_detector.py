@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from convtrace.descriptors import UnknownNameError
 from convtrace.detection import Detector, classifiers, recipes
 from convtrace.detection.calibration import calibrate
-from convtrace.detection.conditions import of_window
+from convtrace.detection.conditions import of_small, of_window
 from convtrace.errors import ConvtraceError, ImageError, ModelError
 
 
@@ -471,6 +471,73 @@ def test_pictures_too_small_for_a_verdict_set_no_limits(rows: Any) -> None:
     np.testing.assert_array_equal(apart.held_out_verdicts_.judged, sides == 128)
     with pytest.raises(ConvtraceError, match="both classes with sides of 128 pixels"):
         Detector("lda", **options).fit(rows.X, rows.y, sides=np.where(real, 128, 64))
+
+
+def test_small_pictures_have_limits_of_their_own(rows: Any) -> None:
+    count = len(rows.y)
+    real = rows.y == "real"
+    options = {"n_splits": 4, "attribution": False, "small_side": 160}
+    # Some training pictures are small, and of all a copy that was scaled down, which is only
+    # scored: photographs look generated there.
+    native = np.arange(count) % 5 == 0
+    sides = np.where(native, 159, 160)
+    arguments = {
+        "X": np.concatenate([rows.X, rows.X + 1.0]),
+        "y": np.concatenate([rows.y, rows.y]),
+        "groups": np.concatenate([rows.groups, rows.groups]),
+        "conditions": np.concatenate([rows.conditions, rows.conditions]),
+        "domains": np.char.add("domain ", (np.arange(2 * count) % count // 4 % 3).astype(str)),
+        "only_scored": np.arange(2 * count) >= count,
+    }
+    plain = Detector("centred-lda", **{**options, "small_side": 0}).fit(**arguments)
+    apart = Detector("centred-lda", **options).fit(
+        **arguments, sides=np.concatenate([sides, np.full(count, 150)])
+    )
+    # What is learnt is the same, in blocks of compressions alone; what is counted, too.
+    np.testing.assert_array_equal(plain.decision_function(rows.X), apart.decision_function(rows.X))
+    assert plain.calibration_.to_dict() == apart.calibration_.to_dict()
+    for key, found in plain.card_.training.items():
+        assert apart.card_.training[key] == found
+    for condition in ("lossless", "jpeg-70-84"):
+        small, large = apart.calibration_for(of_small(condition)), apart.calibration_for(condition)
+        here = rows.conditions == condition
+        assert large.measured["n_real"] == (here & real & ~native).sum()
+        assert small.measured["n_real"] == (here & real).sum() + (here & real & native).sum()
+        scores = apart.decision_function(rows.X[here & real] + 1.0)
+        assert np.mean(large.probability(scores) >= large.high) > 0.1
+        # Probabilities are those of all training rows of the compression.
+        for found in (large, small):
+            np.testing.assert_array_equal(
+                found.probability(scores), plain.calibration_for(condition).probability(scores)
+            )
+        assert np.mean(small.probability(scores) >= small.high) <= 0.03
+        assert plain.calibration_for(of_small(condition)) is plain.calibration_for(condition)
+    assert apart.calibration_for(of_small("other-lossy")) is apart.calibration_for(of_small(""))
+    titles = [table.title for table in apart.card_.results]
+    assert "Small pictures, by compression" in titles
+    assert "Small pictures, by compression" not in [t.title for t in plain.card_.results]
+    again = Detector.from_dict(apart.to_dict(), apart.models(), apart.card_)
+    assert again.small_side == 160
+    assert again.calibration_for(of_small("lossless")).to_dict() == (
+        apart.calibration_for(of_small("lossless")).to_dict()
+    )
+
+
+def test_a_picture_is_judged_as_a_small_one_by_its_shorter_side(
+    picture_detector: Detector, make_pictures: Any
+) -> None:
+    picture = make_pictures("real", 1)[0]
+    own = Detector.from_dict(
+        picture_detector.to_dict(), picture_detector.models(), picture_detector.card_
+    )
+    limits = own.calibration_for("lossless")
+    own.condition_calibrations_[of_small("")] = replace(limits, low=0.0, high=2.0)
+    before = picture_detector.verdict(picture)
+    assert before.label != "unsure"
+    for side, label in ((72, before.label), (73, "unsure")):
+        own.set_params(small_side=side)
+        assert own.verdict(picture).label == label
+        assert own.predict([picture]).tolist() == [label]
 
 
 def test_many_verdicts_are_those_of_one_by_one(

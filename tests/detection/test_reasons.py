@@ -7,6 +7,7 @@ import pytest
 
 from convtrace.detection.attribution import Attribution, Likeness
 from convtrace.detection.calibration import Calibration, Unseen, calibrate
+from convtrace.detection.conditions import of_small
 from convtrace.detection.reasons import (
     about_compression,
     about_generator,
@@ -67,6 +68,9 @@ def test_compression(calibration: Calibration) -> None:
     assert "83 of 100 were told right" in text
     assert "1000 pictures" in text
     assert "too few" in about_compression("lossless", None, None)
+    small = about_compression(of_small("jpeg-70-84"), 75.0, calibration)
+    assert small == text.replace("of test pictures", "of small test pictures")
+    assert "too few small pictures" in about_compression(of_small("lossless"), None, None)
 
 
 def test_generators() -> None:

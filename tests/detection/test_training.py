@@ -33,6 +33,7 @@ def test_a_row_for_each_picture_and_degradation() -> None:
         "jpeg-70-84",
     ]
     assert table.formats.tolist() == ["array"] * 3 + ["JPEG"] * 3
+    assert table.sides.tolist() == [64] * 6
     np.testing.assert_array_equal(table.features[0], DESCRIPTOR.describe(PIXELS))
     np.testing.assert_array_equal(
         table.features[1], DESCRIPTOR.describe(degradations.apply("noise-4", PIXELS, seed=5))
@@ -44,6 +45,12 @@ def test_more_pictures_than_are_held_at_once_keep_their_order() -> None:
     table = training_table(iter(pictures), DESCRIPTOR)
     np.testing.assert_array_equal(table.features[37], DESCRIPTOR.describe(pictures[37]))
     assert len(table.features) == 40
+
+
+def test_sides_are_of_what_was_measured() -> None:
+    wide = np.concatenate([PIXELS, PIXELS], axis=1)
+    table = training_table([wide], DESCRIPTOR, ["none", "rescale-0.5", "crop-80"])
+    assert table.sides.tolist() == [64, 32, 64]
 
 
 def test_no_pictures_make_no_rows() -> None:

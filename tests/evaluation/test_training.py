@@ -8,9 +8,11 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_sample_image
 
 from convtrace import datasets, descriptors, scan
 from convtrace.detection import Detector, Recipe, bundled, bundled_path, read_card, recipes
+from convtrace.detection.conditions import is_small, of_small, of_whole
 from convtrace.detection.windows import WINDOW
 from convtrace.errors import DatasetError
 from convtrace.evaluation import (
@@ -26,14 +28,17 @@ from convtrace.evaluation import (
 from convtrace.evaluation.bundled_table import (
     BUNDLED_DEGRADATIONS,
     BUNDLED_LEAST_SIDE,
+    BUNDLED_SMALL_SIDE,
     BUNDLED_TABLES,
     MEASURED_PARTS,
     SCORED_DEGRADATIONS,
+    SMALL_DEGRADATIONS,
     WINDOW_DEGRADATIONS,
     domains_of,
     scored_table,
     sides_of,
     simulated_table,
+    small_table,
     windows_table,
 )
 from convtrace.evaluation.training import _limits, train_on_table
@@ -259,6 +264,21 @@ def test_the_bundled_detector_judges_no_thumbnails():
     assert "127x128 pixels: too small" in verdict.reasons[0]
 
 
+def test_the_bundled_detector_judges_small_pictures_by_limits_of_their_own():
+    detector = bundled()
+    assert detector.small_side == BUNDLED_SMALL_SIDE == 160
+    kinds = [name for name in detector.condition_calibrations_ if is_small(name)]
+    assert set(kinds) > {of_small(""), of_small("lossless"), of_small("jpeg-70-84")}
+    for name in set(kinds) - {of_small("")}:
+        own, large = (detector.calibration_for(each) for each in (name, of_whole(name)))
+        scores = np.linspace(-5.0, 5.0, 11)
+        np.testing.assert_array_equal(own.probability(scores), large.probability(scores))
+        assert (own.low, own.high) != (large.low, large.high)
+    photograph = load_sample_image("china.jpg")[200:360, 100:270]
+    assert "of test pictures" in " ".join(scan(photograph).reasons)
+    assert "of small test pictures" in " ".join(scan(photograph[:159]).reasons)
+
+
 def test_sources_left_out_are_reported(dataset):
     descriptor = descriptors.create("ct", kernel_size=3)
     table, _ = measure(dataset, descriptor, RECIPE.degradations)
@@ -348,6 +368,30 @@ def test_packaged_windows_are_of_pictures_that_were_trained_on(corpus):
     for picture in np.unique(again.picture):
         mine, theirs = (each.select(each.picture == picture) for each in (again, windows))
         np.testing.assert_array_equal(theirs.conditions, mine.conditions)
+        np.testing.assert_allclose(theirs.features, mine.features, rtol=2e-3, atol=2e-4)
+
+
+def test_packaged_small_pictures_are_of_pictures_that_were_trained_on(corpus):
+    table, small = bundled_table(), small_table()
+    assert set(small.templates.tolist()) == set(SMALL_DEGRADATIONS)
+    assert set(small.groups.tolist()) < set(table.groups.tolist())
+    assert small.names.tolist() == table.names.tolist()
+    sides = sides_of(small)
+    # A few that were no squares are too small for a verdict; none is no small picture.
+    assert sides.max() < BUNDLED_SMALL_SIDE
+    for label in ("real", "fake"):
+        judged = (sides >= BUNDLED_LEAST_SIDE) & (small.labels == label)
+        assert judged.sum() > 0.95 * (small.labels == label).sum()
+    packaged = BUNDLED_TABLES["small"]
+    chosen = datasets.load(corpus)
+    chosen = chosen.select(packaged.chosen(chosen)).select(np.arange(3))
+    again, _ = measure(
+        chosen, packaged.descriptor(), packaged.degradations, small_side=BUNDLED_SMALL_SIDE
+    )
+    for picture in np.unique(again.picture):
+        mine, theirs = (each.select(each.picture == picture) for each in (again, small))
+        assert mine.conditions.tolist() == [of_small(each) for each in theirs.conditions.tolist()]
+        np.testing.assert_array_equal(theirs.degradations, mine.degradations)
         np.testing.assert_allclose(theirs.features, mine.features, rtol=2e-3, atol=2e-4)
 
 

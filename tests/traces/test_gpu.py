@@ -155,6 +155,18 @@ def test_bands_and_companions_do_not_matter(monkeypatch):
     np.testing.assert_allclose(alone.kernels[0], whole.kernels[2], atol=1e-5)
 
 
+def test_few_pixels_of_a_black_plane_spoil_no_batch():
+    plain = np.random.default_rng(0).integers(0, 256, size=(2, 64, 64), dtype=np.uint8)
+    odd = np.zeros((3, 64, 64), np.uint8)
+    odd[0, 8, 13:15] = 1
+    odd[1, 20, 30] = 255
+    together = gpu.fit_batch(np.concatenate([plain, odd]), 5, device="cpu", settle=False)
+    assert np.isfinite(together.kernels).all()
+    assert np.abs(together.kernels).max() < 100.0
+    alone = gpu.fit_batch(plain, 5, device="cpu", settle=False)
+    np.testing.assert_allclose(together.kernels[:2], alone.kernels, atol=1e-9)
+
+
 def test_pictures_of_many_sizes(monkeypatch):
     monkeypatch.setitem(gpu._PLANES, "cpu", 4)
     rng = np.random.default_rng(2)

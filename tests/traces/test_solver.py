@@ -203,6 +203,34 @@ def test_any_small_picture_has_a_finite_result(height, width, levels, seed):
         assert trace.regularized[0]
 
 
+def test_two_pixels_of_a_black_plane_do_not_keep_the_solver_forever():
+    """A coefficient that two pixels alone speak for went so far that sums overflowed.
+
+    Then no ridge was enough for the matrix, and ever larger ones were tried.
+    """
+    image = np.zeros((64, 64), np.uint8)
+    image[8, 13:15] = 1
+    found = fit([image], 5)
+    assert found.converged[0]
+    assert np.isfinite(found.vector).all()
+    assert np.abs(found.kernels).max() <= 1.0
+
+
+@pytest.mark.parametrize("level", [0, 1, 128, 255])
+@pytest.mark.parametrize("kernel_size", [3, 5, 7])
+def test_a_few_pixels_of_a_flat_plane_make_no_huge_coefficient(level, kernel_size):
+    rng = np.random.default_rng(level)
+    planes = np.full((24, 40, 40), level)
+    for plane in planes:
+        for row, column in rng.integers(0, 39, size=(rng.integers(1, 7), 2)):
+            plane[row, column : column + 2] += rng.choice([-30, -2, -1, 1, 2, 30])
+    found = fit(list(planes.clip(0, 255).astype(np.uint8)), kernel_size)
+    assert np.isfinite(found.kernels).all()
+    assert np.isfinite(found.log_likelihood).all()
+    # Steps are of 1 at most, and few.
+    assert np.abs(found.kernels).max() < 100.0
+
+
 def test_smallest_picture_is_as_large_as_the_kernel():
     assert np.isfinite(fit([smooth(0, (7, 7))], 7).vector).all()
     with pytest.raises(TraceError, match="8x6 pixels is smaller than the 7x7 kernel"):

@@ -46,6 +46,7 @@ __all__ = [
     "calibrate",
     "error_rate_limits",
     "fit_isotonic",
+    "fit_map",
     "fit_sigmoid",
 ]
 
@@ -201,6 +202,36 @@ def fit_isotonic(scores: Floats, generated: NDArray[np.bool_], weights: Floats) 
 
 
 _FITS = {"sigmoid": fit_sigmoid, "isotonic": fit_isotonic}
+
+
+def fit_map(
+    scores: Floats, generated: NDArray[np.bool_], weights: Floats, *, method: str = "sigmoid"
+) -> ScoreMap:
+    """Fit a map from scores to probabilities.
+
+    Parameters
+    ----------
+    scores : numpy.ndarray of shape (n,)
+        Held-out scores, of both classes.
+    generated : numpy.ndarray of bool, shape (n,)
+        The truth.
+    weights : numpy.ndarray of shape (n,)
+        Row weights.
+    method : {"sigmoid", "isotonic"}
+        Its form.
+
+    Returns
+    -------
+    ScoreMap
+
+    Raises
+    ------
+    ConvtraceError
+        Where the method is none of these.
+    """
+    if method not in _FITS:
+        raise ConvtraceError(f"calibration={method!r}: give one of {', '.join(_FITS)}")
+    return _FITS[method](scores, generated, weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -511,6 +542,7 @@ def calibrate(
     rates: Rates | None = None,
     unseen: Unseen | None = None,
     generators: NDArray[np.str_] | None = None,
+    score_map: ScoreMap | None = None,
 ) -> Calibration:
     """Calibrate held-out scores and measure what they are worth.
 
@@ -532,15 +564,16 @@ def calibrate(
     generators : numpy.ndarray of str, shape (n,), optional
         Which generator made each; "" for real and unknown ones. Those with at least 5 images
         have a part in the lower limit.
+    score_map : ScoreMap, optional
+        The map from scores to probabilities; by default it is fitted to these scores.
 
     Returns
     -------
     Calibration
     """
-    if method not in _FITS:
-        raise ConvtraceError(f"calibration={method!r}: give one of {', '.join(_FITS)}")
     rates = rates or Rates()
-    score_map = _FITS[method](scores, generated, weights)
+    if score_map is None:
+        score_map = fit_map(scores, generated, weights, method=method)
     probabilities = score_map(scores)
     real = ~generated
     low, high = error_rate_limits(

@@ -14,10 +14,12 @@ from convtrace.image import Picture, degradations
 __all__ = [
     "CONDITIONS",
     "in_words",
+    "is_small",
     "is_window",
     "of_degradation",
     "of_picture",
     "of_quality",
+    "of_small",
     "of_whole",
     "of_window",
     "related",
@@ -31,7 +33,7 @@ CONDITIONS = ("lossless", *(name for _, name in _BUCKETS), "other-lossy")
 # Formats that are, or nearly always are, stored with a loss other than JPEG's.
 _OTHER_LOSSY = frozenset({"WEBP", "HEIF", "HEIC", "AVIF", "JPEG2000"})
 
-_WINDOW = "window-of-"
+_WINDOW, _SMALL = "window-of-", "small-of-"
 
 _WORDS = {
     "lossless": "no JPEG compression",
@@ -152,19 +154,55 @@ def is_window(condition: str) -> bool:
     return condition.startswith(_WINDOW)
 
 
-def of_whole(condition: str) -> str:
-    """Return the condition of the picture that a window is part of.
+def of_small(condition: str) -> str:
+    """Return the condition of a picture so small that it was probably scaled down.
 
     Parameters
     ----------
     condition : str
-        From `of_window`; any other is returned as it is.
+        That of its compression; a window's is returned as it is.
 
     Returns
     -------
     str
+
+    Examples
+    --------
+    >>> of_small("jpeg-70-84"), in_words(of_small("jpeg-70-84"))
+    ('small-of-jpeg-70-84', 'JPEG quality 70 to 84')
     """
-    return condition.removeprefix(_WINDOW)
+    return condition if is_window(condition) or is_small(condition) else _SMALL + condition
+
+
+def is_small(condition: str) -> bool:
+    """Tell whether a condition is one of `of_small`.
+
+    Parameters
+    ----------
+    condition : str
+        Any.
+
+    Returns
+    -------
+    bool
+    """
+    return condition.startswith(_SMALL)
+
+
+def of_whole(condition: str) -> str:
+    """Return the compression alone.
+
+    Parameters
+    ----------
+    condition : str
+        From `of_window` or `of_small`; any other is returned as it is.
+
+    Returns
+    -------
+    str
+        For a window that of the picture that it is part of.
+    """
+    return condition.removeprefix(_WINDOW).removeprefix(_SMALL)
 
 
 def related(condition: str) -> tuple[str, ...]:
@@ -173,21 +211,23 @@ def related(condition: str) -> tuple[str, ...]:
     Parameters
     ----------
     condition : str
-        That of the picture, or from `of_window`.
+        That of the picture, or from `of_window` or `of_small`.
 
     Returns
     -------
     tuple of str
-        For a window also that of all windows, and that of the picture.
+        For a window also that of all windows, and that of the picture; for a small picture that of
+        all small ones, and its compression.
 
     Examples
     --------
     >>> related("lossless"), related(of_window("lossless"))
     (('lossless',), ('window-of-lossless', 'window-of-', 'lossless'))
     """
-    if not is_window(condition):
+    whole = of_whole(condition)
+    if whole == condition:
         return (condition,)
-    return condition, of_window(""), of_whole(condition)
+    return condition, condition.removesuffix(whole), whole
 
 
 def in_words(condition: str) -> str:
@@ -196,7 +236,8 @@ def in_words(condition: str) -> str:
     Parameters
     ----------
     condition : str
-        One of `CONDITIONS`, or a name of the user's own; a window's is that of its picture.
+        One of `CONDITIONS`, or a name of the user's own; a window's is that of its picture, and of
+        a small picture it is the compression.
 
     Returns
     -------

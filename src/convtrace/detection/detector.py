@@ -18,14 +18,23 @@ from convtrace import descriptors
 from convtrace.descriptors import Description, Joined
 from convtrace.detection import classifiers
 from convtrace.detection.attribution import Attribution, Likeness, fit_attribution
-from convtrace.detection.calibration import Calibration, Rates, Unseen, calibrate, fit_sigmoid
+from convtrace.detection.calibration import (
+    Calibration,
+    Rates,
+    Unseen,
+    calibrate,
+    fit_map,
+    fit_sigmoid,
+)
 from convtrace.detection.card import Card, Table
 from convtrace.detection.compact import compact
 from convtrace.detection.conditions import (
     CONDITIONS,
     in_words,
+    is_small,
     is_window,
     of_picture,
+    of_small,
     of_whole,
     of_window,
     related,
@@ -58,7 +67,7 @@ from convtrace.detection.training import training_table
 from convtrace.detection.usability import LEAST_SIDE, problems
 from convtrace.detection.verdict import Verdict
 from convtrace.errors import ConvtraceError, ModelError
-from convtrace.image import read
+from convtrace.image import Picture, read
 
 __all__ = ["Detector", "Examination", "Member"]
 
@@ -153,6 +162,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         How often a generator that is named must have been right on held-out images.
     least_side : int, default=64
         Pictures with a shorter side, in pixels, are "unsure".
+    small_side : int, default=0
+        Pictures with a shorter side have limits of their own, where `fit` is given their sides.
     random_state : int, default=0
         Of everything random.
     cache : str or os.PathLike, optional
@@ -221,6 +232,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         attribution_classifier: str | None = None,
         attribution_accuracy: float = 0.8,
         least_side: int = LEAST_SIDE,
+        small_side: int = 0,
         random_state: int = 0,
         cache: str | os.PathLike[str] | None = None,
         n_jobs: int | None = None,
@@ -242,6 +254,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         self.attribution_classifier = attribution_classifier
         self.attribution_accuracy = attribution_accuracy
         self.least_side = least_side
+        self.small_side = small_side
         self.random_state = random_state
         self.cache = cache
         self.n_jobs = n_jobs
@@ -296,11 +309,13 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             limits of their group's fold. Such are degradations that the detector is to be measured
             by and not trained on. Each shares its group with a training row. Where they are
             windows (`convtrace.detection.conditions.of_window`), the calibrations and limits of
-            windows are set by them; all else is set by training rows.
+            windows are set by them, and where they are of pictures under `small_side`, the limits
+            of small pictures are set by them too; all else is set by training rows.
         sides : array-like of shape (n,), optional
             The shorter side of each picture, in pixels. Those under `least_side` are trained on and
             scored, but have no part in probabilities and limits, since none of their kind gets a
-            verdict. By default all count.
+            verdict; others under `small_side` have a part in the limits of small pictures. By
+            default all count, and none is small.
 
         Returns
         -------
@@ -323,7 +338,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         domain_of = _column("domains", domains, n, default=np.full(n, ""))
         extra = _numbers("auxiliary", np.zeros(n) if auxiliary is None else auxiliary, n) > 0
         told = _numbers("only_scored", np.zeros(n) if only_scored is None else only_scored, n) > 0
-        shorter = _numbers("sides", np.full(n, self.least_side) if sides is None else sides, n)
+        large = max(self.least_side, self.small_side)
+        shorter = _numbers("sides", np.full(n, large) if sides is None else sides, n)
         judged = shorter >= self.least_side
         if _is_feature_table(X):
             features = _features(X)
@@ -348,6 +364,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             family_of = family_of[table.source]
             domain_of, extra = domain_of[table.source], extra[table.source]
             told, judged = told[table.source], judged[table.source]
+            shorter = shorter[table.source]
         learnt = ~extra & ~told
         if generated[learnt].all() or not generated[learnt].any():
             raise ConvtraceError("training needs both real photographs and generated images")
@@ -364,6 +381,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         weights[~told] = given[~told] * balanced_weights(
             generated[~told], generator_of[~told], balance=self.balance
         )
+        condition_of = self._told_small(condition_of, shorter)
         rows = _Rows(
             generated,
             weights,
@@ -420,8 +438,10 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         if rows.domains.any():
             apart = domain_folds(rows.domains, rows.groups, codes, ~extra)
             apart = [(train[~told[train]], test) for train, test in apart]
-        # Nothing tells where rows come from: all are compared.
-        blocks = blocks_of(rows.domains, rows.conditions) if rows.domains.any() else None
+        blocks = None
+        # Else nothing tells where rows come from: all are compared.
+        if rows.domains.any():
+            blocks = blocks_of(rows.domains, _compressions(rows.conditions))
         kinds = parse_members(self.recipe_.classifier)
         members, member_scores, member_unseen = [], [], []
         for name, parts in kinds:
@@ -501,8 +521,10 @@ class Detector(BaseEstimator):  # type: ignore[misc]
     ) -> tuple[Calibration, dict[str, Calibration]]:
         """Calibrate some of the held-out rows: all together, and each condition by itself.
 
-        Rows that are only scored count where they are windows, and for windows alone; those of
-        pictures too small for a verdict never do.
+        Rows that are only scored count where they are windows or of small pictures, and for these
+        alone; those of pictures too small for a verdict never do. Small pictures have limits of
+        their own, but the probabilities of all training rows of their compression, so that those
+        of pictures of any size can be compared.
         """
         generated, conditions = measured.generated, measured.conditions
         rates = Rates(
@@ -513,37 +535,58 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             self.generator_miss_rate,
         )
 
-        def made(rows: NDArray[np.bool_]) -> Calibration:
-            own = weights[rows]
-            if self.balance != "none":
-                # Some of the rows hold more of one class than all do.
-                own = even_classes(generated[rows], own)
+        def evened(rows: NDArray[np.bool_], own: Floats) -> Floats:
+            # Some of the rows hold more of one class than all do.
+            return own if self.balance == "none" else even_classes(generated[rows], own)
+
+        def enough(rows: NDArray[np.bool_]) -> bool:
+            fewest = min((generated & rows).sum(), (~generated & rows).sum())
+            return bool(fewest >= _LEAST_ROWS_OF_A_CONDITION)
+
+        def made(rows: NDArray[np.bool_], by: NDArray[np.bool_]) -> Calibration:
+            even = evened(by, weights[by])
+            score_map = fit_map(scores[by], generated[by], even, method=self.calibration)
             foreign = None
             if unseen is not None:
                 foreign = Unseen(unseen[rows], generated[rows], measured.generators[rows])
             return calibrate(
                 scores[rows],
                 generated[rows],
-                own,
-                method=self.calibration,
+                evened(rows, weights[rows]),
+                score_map=score_map,
                 rates=rates,
                 unseen=foreign,
                 generators=measured.generators[rows],
             )
 
-        windows = np.array([is_window(condition) for condition in conditions.tolist()], dtype=bool)
-        weights = np.where(windows & ~counted, 1.0, weights)
+        windows, small = (
+            np.array([of(condition) for condition in conditions.tolist()], dtype=bool)
+            for of in (is_window, is_small)
+        )
+        weights = np.where((windows | small) & ~counted, 1.0, weights)
         kinds = {each: conditions == each for each in sorted(set(conditions.tolist()) - {""})}
-        if windows.any():
-            kinds[of_window("")] = windows
+        kinds |= {of_window(""): windows, of_small(""): small}
+        compressions = _compressions(conditions)
         chosen = chosen & measured.judged
         single = {}
         for condition, rows in kinds.items():
-            rows = chosen & rows & (counted | windows)
-            fewest = min((generated & rows).sum(), (~generated & rows).sum())
-            if fewest >= _LEAST_ROWS_OF_A_CONDITION:
-                single[condition] = made(rows)
-        return made(chosen & counted), single
+            rows = chosen & rows & (counted | windows | small)
+            if enough(rows):
+                whole = of_whole(condition)
+                alike = (compressions == whole) | (whole == "")
+                # What windows score is not what pictures do.
+                by = rows if is_window(condition) else chosen & counted & alike
+                single[condition] = made(rows, by)
+        return made(chosen & counted, chosen & counted), single
+
+    def _told_small(self, conditions: NDArray[np.str_], sides: NDArray[Any]) -> NDArray[np.str_]:
+        """Return the conditions, those of small pictures as `conditions.of_small`."""
+        small = (sides < self.small_side).tolist()
+        named = [
+            of_small(condition) if below else condition
+            for condition, below in zip(conditions.tolist(), small, strict=True)
+        ]
+        return np.array(named, dtype=str)
 
     def _rates(self) -> dict[str, float]:
         return {
@@ -633,7 +676,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             "generated": int(generated.sum()),
             "per_generator": _counts(held_out.generators[learnt][generated]),
             "per_format": _counts(formats),
-            "per_condition": _counts(held_out.conditions[learnt]),
+            "per_condition": _counts(_compressions(held_out.conditions[learnt])),
         }
         options = {
             "calibration": self.calibration,
@@ -641,6 +684,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             "balance": self.balance,
             "per_condition": self.per_condition,
             "least_side": self.least_side,
+            "small_side": self.small_side,
             "random_state": self.random_state,
         }
         return Card(
@@ -783,7 +827,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         return Examination(
             name=picture.name,
             vector=found.vector,
-            condition=of_picture(picture),
+            condition=self.condition_of(picture),
             quality=None if picture.jpeg is None else float(picture.jpeg.quality),
             problems=problems(
                 descriptors.centre_crop(picture.pixels, crop),
@@ -888,7 +932,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             if conditions is not None:
                 raise ConvtraceError("conditions belong to features; of pictures they are found")
             table = training_table(X, self._descriptor(self.recipe_))
-            features, condition_of = table.features, table.conditions
+            features = table.features
+            condition_of = self._told_small(table.conditions, table.sides)
         else:
             features = _features(X)
             n = len(features)
@@ -904,6 +949,22 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         scores: Floats = np.mean([member.scores(X) for member in self.members_], axis=0)
         return scores
 
+    def condition_of(self, picture: Picture) -> str:
+        """Return by which calibration a picture is judged.
+
+        Parameters
+        ----------
+        picture : Picture
+            From `convtrace.image.read`.
+
+        Returns
+        -------
+        str
+            Its compression, and whether it is small; see `convtrace.detection.conditions`.
+        """
+        small = min(picture.width, picture.height) < self.small_side
+        return of_small(of_picture(picture)) if small else of_picture(picture)
+
     def calibration_for(self, condition: str) -> Calibration:
         """Return the calibration that judges pictures of a condition.
 
@@ -915,8 +976,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         Calibration
-            That of all held-out pictures where the condition has none of its own; a window's is
-            before that sought among all windows, and in its picture's condition.
+            That of all held-out pictures where the condition has none of its own; that of a window,
+            or of a small picture, is before that sought among all of these, and in its compression.
         """
         self._check_fitted()
         if not self.per_condition:
@@ -990,6 +1051,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
                 "attribution_classifier": self.attribution_classifier,
                 "attribution_accuracy": self.attribution_accuracy,
                 "least_side": self.least_side,
+                "small_side": self.small_side,
                 "random_state": self.random_state,
             },
             "members": [
@@ -1145,6 +1207,10 @@ def _numbers(name: str, values: Any, n: int) -> Floats:
     return column
 
 
+def _compressions(conditions: NDArray[np.str_]) -> NDArray[np.str_]:
+    return np.array([of_whole(condition) for condition in conditions.tolist()], dtype=str)
+
+
 def _counts(values: NDArray[np.str_]) -> dict[str, int]:
     names, counts = np.unique(values, return_counts=True)
     return {
@@ -1188,6 +1254,24 @@ def _figure(calibration: Calibration, key: str) -> float | None:
     return int(found) if found is not None and key.startswith("n_") else found
 
 
+# What is judged by calibrations of its own beside those of compressions.
+_APART = (
+    (
+        is_window,
+        "Windows of pictures, by compression",
+        "Small parts of the training pictures, judged by themselves, which no classifier was "
+        "trained on. Scores, shares and limits as for whole pictures; the limits are windows' own.",
+    ),
+    (
+        is_small,
+        "Small pictures, by compression",
+        "Pictures just large enough for a verdict: training pictures of that size, and larger ones "
+        "that were scaled down, which no classifier was trained on. Scores, shares and limits as "
+        "for all pictures; the limits are their own, the probabilities those of all sizes.",
+    ),
+)
+
+
 def _held_out_tables(
     pooled: Calibration,
     by_condition: Mapping[str, Calibration],
@@ -1196,7 +1280,7 @@ def _held_out_tables(
 ) -> tuple[Table, ...]:
     order = {name: place for place, name in enumerate(CONDITIONS)}
     names = sorted(by_condition, key=lambda name: (order.get(of_whole(name), len(order)), name))
-    wholes = [name for name in names if not is_window(name)]
+    wholes = [name for name in names if name == of_whole(name)]
     rows = [("all", pooled), *((in_words(name), by_condition[name]) for name in wholes)]
     note = f"Grouped {n_splits}-fold held-out scores of the training pictures."
     tables = [
@@ -1207,17 +1291,11 @@ def _held_out_tables(
             "verdicts, by limits set on these same rows, and what they leave is unsure.",
         )
     ]
-    windows = [(in_words(name) or "all", by_condition[name]) for name in names if is_window(name)]
-    if windows:
-        tables.append(
-            _by_compression(
-                "Windows of pictures, by compression",
-                sorted(windows, key=lambda row: row[0] != "all"),
-                "Small parts of the training pictures, judged by themselves, which no classifier "
-                "was trained on. Scores, shares and limits as for whole pictures; the limits are "
-                "windows' own.",
-            )
-        )
+    for of, title, about in _APART:
+        apart = [(in_words(name) or "all", by_condition[name]) for name in names if of(name)]
+        if apart:
+            rows_of = sorted(apart, key=lambda row: row[0] != "all")
+            tables.append(_by_compression(title, rows_of, about))
     if "unseen_auc" in pooled.measured:
         unseen_keys = ("auc", "found", "cleared", "false_positives", "misses", "worst_misses")
         tables.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from convtrace.detection.attribution import Attribution, Likeness
 from convtrace.detection.calibration import Calibration
-from convtrace.detection.conditions import in_words
+from convtrace.detection.conditions import in_words, is_small
 
 __all__ = [
     "about_compression",
@@ -103,7 +103,7 @@ def about_compression(
     Parameters
     ----------
     condition : str
-        One of `convtrace.detection.conditions.CONDITIONS`.
+        One of `convtrace.detection.conditions.CONDITIONS`, or from `of_small` there.
     quality : float or None
         The estimated JPEG quality of the picture.
     calibration : Calibration or None
@@ -114,18 +114,19 @@ def about_compression(
     str
     """
     words = in_words(condition)
+    small = "small " if is_small(condition) else ""
     start = f"Stored with {words}"
     if quality is not None:
         start = f"Stored as a JPEG of quality about {quality:.0f}"
     if calibration is None:
         return (
-            f"{start}: too few pictures stored with {words} were measured to say how good the "
-            "detector is on them."
+            f"{start}: too few {small}pictures stored with {words} were measured to say how good "
+            "the detector is on them."
         )
     right = _of_hundred(calibration.measured["balanced_accuracy"])
     count = calibration.measured["n_real"] + calibration.measured["n_generated"]
     return (
-        f"{start}: of test pictures stored with {words}, {right} of 100 were told right "
+        f"{start}: of {small}test pictures stored with {words}, {right} of 100 were told right "
         f"({count:.0f} pictures, real and generated counted alike)."
     )
 

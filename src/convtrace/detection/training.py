@@ -33,6 +33,8 @@ class TrainingTable:
         What was done, and the resulting compression.
     formats : numpy.ndarray of str, shape (n,)
         The file format that each picture came in.
+    sides : numpy.ndarray of int, shape (n,)
+        The shorter side of what was measured, in pixels.
     """
 
     features: NDArray[np.float64]
@@ -40,6 +42,7 @@ class TrainingTable:
     degradations: NDArray[np.str_]
     conditions: NDArray[np.str_]
     formats: NDArray[np.str_]
+    sides: NDArray[np.intp]
 
 
 def training_table(
@@ -84,7 +87,7 @@ def training_table(
     """
     for name in names:
         degradations.check(name)
-    features, conditions, formats = [], [], []
+    features, conditions, formats, sides = [], [], [], []
     count = 0
     for chunk in _chunks(sources, _CHUNK):
         variants: list[Picture | NDArray[np.uint8]] = []
@@ -93,7 +96,10 @@ def training_table(
             before = of_picture(picture)
             formats += [picture.format] * len(names)
             for name in names:
-                variants.append(_degraded(picture, name, seed + count))
+                variant = _degraded(picture, name, seed + count)
+                pixels = variant.pixels if isinstance(variant, Picture) else variant
+                variants.append(variant)
+                sides.append(min(pixels.shape[:2]))
                 conditions.append(of_degradation(name, before))
             count += 1
         features.append(np.asarray(descriptor.transform(variants), dtype=np.float64))
@@ -104,6 +110,7 @@ def training_table(
         np.array(list(names) * count, dtype=str),
         np.array(conditions, dtype=str),
         np.array(formats, dtype=str),
+        np.array(sides, dtype=np.intp),
     )
 
 

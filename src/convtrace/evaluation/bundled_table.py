@@ -27,16 +27,20 @@ __all__ = [
     "BUNDLED_DOMAINS",
     "BUNDLED_LEAST_SIDE",
     "BUNDLED_PARTS",
+    "BUNDLED_SMALL_SIDE",
     "BUNDLED_TABLES",
+    "FACTS",
     "MEASURED_PARTS",
     "SCORED_DEGRADATIONS",
     "SIMULATED",
+    "SMALL_DEGRADATIONS",
     "WINDOW_DEGRADATIONS",
     "bundled_table",
     "domains_of",
     "scored_table",
     "sides_of",
     "simulated_table",
+    "small_table",
     "windows_table",
 ]
 
@@ -83,6 +87,16 @@ hardly anything beside the co-occurrences (``docs/detector.md``), and take most 
 BUNDLED_LEAST_SIDE = 128
 """Pictures with a shorter side, in pixels, get no verdict from the bundled detector: photographs
 that were scaled down so far look generated (``docs/detector.md``)."""
+
+BUNDLED_SMALL_SIDE = 160
+"""Pictures with a shorter side, in pixels, have limits of their own, for the same reason."""
+
+SMALL_DEGRADATIONS = tuple(
+    f"crop-384+fit-{BUNDLED_LEAST_SIDE}..{BUNDLED_SMALL_SIDE - 1}{after}"
+    for after in ("", "+jpeg-90", "+jpeg-75", "+jpeg-50")
+)
+"""The pictures scaled down by which, beside those that are as small, they are set. Of most that are
+no squares the centre is one; of the others the shorter side would be too small for a verdict."""
 
 BUNDLED_DOMAINS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -139,6 +153,10 @@ BUNDLED_DOMAINS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Sets of the corpus that share cameras, subjects or generators, each with both classes."""
+
+
+# Pictures with smaller sides are hardly scaled down by what makes them small.
+_SCALED_DOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,11 +252,23 @@ BUNDLED_TABLES: Mapping[str, PackagedTable] = MappingProxyType(
             measured=BUNDLED_PARTS,
             least_sides=LEAST_SIDES,
         ),
+        "small": PackagedTable(
+            "corpus-small.parquet",
+            tuple(BUNDLED_PARTS),
+            SMALL_DEGRADATIONS,
+            one_in=2,
+            measured=BUNDLED_PARTS,
+            least_sides=(_SCALED_DOWN, _SCALED_DOWN),
+        ),
     }
 )
 """The traces, in more degradations than the detector needs; what is joined to them, in two tables;
-a third of the pictures in degradations that nothing is trained on; and windows of half of those
-that are large enough, likewise."""
+a third of the pictures in degradations that nothing is trained on; and likewise windows of half of
+those that are large enough, and half of those that are scaled down."""
+
+FACTS = _DATA / "corpus-facts.parquet"
+"""What is known of the corpus's pictures without their pixels; see
+`convtrace.evaluation.facts`."""
 
 SIMULATED = _DATA / "corpus-simulated.parquet"
 """All of these descriptors of photographs that went through small decoders; see
@@ -287,7 +317,7 @@ def sides_of(table: FeatureTable) -> NDArray[np.intp]:
     DatasetError
         Where a picture is none of the packaged table of the corpus's facts.
     """
-    facts = read_facts(BUNDLED_TABLES["traces"].path.with_name("corpus-facts.parquet"))
+    facts = read_facts(FACTS)
     shapes = dict(
         zip(
             facts.picture.tolist(),
@@ -378,6 +408,24 @@ def windows_table() -> FeatureTable:
         Where the packaged table is missing or damaged.
     """
     return _of(BUNDLED_PARTS, read_table(BUNDLED_TABLES["windows"].path))
+
+
+def small_table() -> FeatureTable:
+    """Return the rows that the limits of small pictures are set by, beside training rows.
+
+    Returns
+    -------
+    FeatureTable
+        With the columns of `bundled_table`, whose groups these are: one row for each of
+        `SMALL_DEGRADATIONS` and each of half of the pictures with sides of 200 pixels or more. A
+        few that were no squares are too small for a verdict.
+
+    Raises
+    ------
+    DatasetError
+        Where the packaged table is missing or damaged.
+    """
+    return _of(BUNDLED_PARTS, read_table(BUNDLED_TABLES["small"].path))
 
 
 def bundled_table(*, parts: Mapping[str, Mapping[str, Any]] = BUNDLED_PARTS) -> FeatureTable:

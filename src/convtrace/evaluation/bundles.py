@@ -27,7 +27,6 @@ __all__ = [
     "SIZE_SUBSETS",
     "TRACES",
     "Bundle",
-    "facts_path",
     "options_of",
 ]
 
@@ -160,16 +159,6 @@ BUNDLES = (
     ),
 )
 """All packaged tables."""
-
-
-def facts_path() -> Path:
-    """Return the packaged table of the corpus's sizes, formats and qualities.
-
-    Returns
-    -------
-    Path
-    """
-    return BUNDLED_TABLES["traces"].path.with_name("corpus-facts.parquet")
 
 
 def options_of(descriptor: str, template: str) -> dict[str, Any]:

@@ -102,7 +102,13 @@ def evaluate(
     recipe = detector.recipe_
     descriptor = descriptors.create(recipe.descriptor, **dict(recipe.descriptor_params))
     table, errors = measure(
-        dataset, descriptor, degradations, n_jobs=n_jobs, engine=engine, progress=progress
+        dataset,
+        descriptor,
+        degradations,
+        small_side=detector.small_side,
+        n_jobs=n_jobs,
+        engine=engine,
+        progress=progress,
     )
     features = table.features.astype(np.float64)
     probability = detector.predict_proba(features, conditions=table.conditions)[:, 1]

@@ -21,7 +21,8 @@ from convtrace.batch import replacing
 from convtrace.datasets import Dataset
 from convtrace.descriptors import cache_key
 from convtrace.errors import DatasetError
-from convtrace.evaluation.bundles import BUNDLES, Bundle, facts_path, options_of
+from convtrace.evaluation.bundled_table import FACTS
+from convtrace.evaluation.bundles import BUNDLES, Bundle, options_of
 from convtrace.evaluation.facts import PictureFacts, collect_facts, read_facts
 from convtrace.evaluation.tables import FeatureTable, measure, read_table, write_table
 
@@ -115,7 +116,7 @@ class BundledStore:
         -------
         PictureFacts
         """
-        return read_facts(facts_path())
+        return read_facts(FACTS)
 
     def fingerprint(self, names: Sequence[str]) -> str:
         """Return a digest of the packaged tables of some descriptors.
@@ -131,7 +132,7 @@ class BundledStore:
         """
         paths = [bundle.path for bundle in BUNDLES if bundle.descriptor in names]
         digest = hashlib.sha256()
-        for path in [*paths, facts_path()]:
+        for path in [*paths, FACTS]:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
 

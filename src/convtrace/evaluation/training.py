@@ -34,11 +34,13 @@ from convtrace.evaluation.bundled_table import (
     BUNDLED_DEGRADATIONS,
     BUNDLED_LEAST_SIDE,
     BUNDLED_PARTS,
+    BUNDLED_SMALL_SIDE,
     bundled_table,
     domains_of,
     scored_table,
     sides_of,
     simulated_table,
+    small_table,
     windows_table,
 )
 from convtrace.evaluation.metrics import METRICS, calibration_error, interval, summarise
@@ -149,7 +151,8 @@ def train_bundled(*, seed: int = 0, n_jobs: int | None = None, leave_out: bool =
     -------
     Detector
     """
-    table, scored = bundled_table(), stack_tables([scored_table(), windows_table()])
+    table = bundled_table()
+    scored = stack_tables([scored_table(), windows_table(), small_table()])
     return train_on_table(
         table,
         BUNDLED,
@@ -161,6 +164,7 @@ def train_bundled(*, seed: int = 0, n_jobs: int | None = None, leave_out: bool =
         scored=scored,
         by_family=True,
         least_side=BUNDLED_LEAST_SIDE,
+        small_side=BUNDLED_SMALL_SIDE,
         sides=np.concatenate([sides_of(table), sides_of(scored)]),
     )
 
@@ -177,6 +181,7 @@ def train_on_table(
     scored: FeatureTable | None = None,
     by_family: bool = False,
     least_side: int = LEAST_SIDE,
+    small_side: int = 0,
     sides: NDArray[np.intp] | None = None,
 ) -> Detector:
     """Train a detector on a feature table and measure it.
@@ -201,6 +206,8 @@ def train_on_table(
         generators.
     least_side : int
         Pictures with a shorter side, in pixels, get no verdict.
+    small_side : int, default 0
+        Pictures with a shorter side have limits of their own.
     sides : ndarray of int, optional
         The shorter side of the picture of each row of `table` and, after them, of `scored`; by
         default all are large enough.
@@ -219,6 +226,7 @@ def train_on_table(
         attribution_classifier="ranked-lda",
         calibration="sigmoid",
         least_side=least_side,
+        small_side=small_side,
     )
     nothing = table.select(np.zeros(0, dtype=int))
     extra = nothing if simulated is None else simulated
@@ -229,7 +237,7 @@ def train_on_table(
     if domains is not None:
         place = dict(zip(table.groups.tolist(), domains.tolist(), strict=True))
         domain_of = np.array([place[group] for group in rows.groups.tolist()], dtype=str)
-    shorter = np.full(len(rows), least_side)
+    shorter = np.full(len(rows), max(least_side, small_side))
     if sides is not None:
         shorter[role != 1] = sides
     # A simulated generator is none that an image could be attributed to.
@@ -622,6 +630,8 @@ def _sources_left_out(
 ) -> Table:
     """Judge the photographs of each part of the data set by a model that saw none of them."""
     real = table.labels == "real"
+    # Training rows come first among those that were scored.
+    conditions = _held_out(detector)[0].conditions[: len(table)]
     names = sorted(set(table.subsets[real].tolist()))
     tests = [real & (table.subsets == name) for name in names]
     rows_of: list[tuple[Any, ...]] = []
@@ -629,8 +639,8 @@ def _sources_left_out(
         names, tests, _unseen(table, extra, tests, detector, blocks, n_jobs), strict=True
     ):
         called = np.zeros(len(margin), dtype=np.intp)
-        for condition in np.unique(table.conditions[test]):
-            here = table.conditions[test] == condition
+        for condition in np.unique(conditions[test]):
+            here = conditions[test] == condition
             by = detector.calibration_for(str(condition))
             found = by.probability(margin[here])
             called[here] = (found >= by.high).astype(np.intp) - (found <= by.low)

@@ -335,11 +335,12 @@ def explain(
     windows = windows.within(verdict.label or "unsure")
     trace = drawn.trace
     compared_with, reference = references().condition(condition)
+    calibration = detector.calibration_for(detector.condition_of(picture))
     return Explanation(
         name=title,
         verdict=replace(verdict, path=title, provenance=picture.provenance),
-        calibration=detector.calibration_for(condition),
-        condition_has_own_scale=detector.calibration_for(condition) is not detector.calibration_,
+        calibration=calibration,
+        condition_has_own_scale=calibration is not detector.calibration_,
         condition=condition,
         compared_with=compared_with,
         trace=trace,

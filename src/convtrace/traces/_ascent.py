@@ -253,6 +253,8 @@ class _Ascent:
         self.corner[at], self.metric[at] = information[:, d, d], inverse
         self.inverse[at], self.ridged[at] = inverse, ridged
         step = _times(inverse, gradient)[:, :d]
+        leap = ~(step.abs().amax(1) <= scheme._LEAP)
+        step = torch.where(leap[:, None], 0.0, step)
         theta = self.theta[at]
         before = theta[:, d].clone()
         theta[:, :d] += step
@@ -260,11 +262,12 @@ class _Ascent:
         spread = sums[:, 1] - torch.exp(before) * (step * gradient[:, :d]).sum(1)
         spread = spread.clamp(min=1e-300) / sums[:, 0].clamp(min=1e-300)
         after = torch.log(spread.clamp(min=1e-300)).clamp(min=scheme._FLOOR)
+        after = torch.where(leap, before, after)
         theta[:, d] = after
         self.theta[at] = theta
         near = torch.where(after > scheme._ROUNDING, scheme._NEAR, scheme._NEAR_FLAT)
         small = (step.abs().amax(1) <= near) & ((after - before).abs() <= 10.0 * near)
-        over = small | (self.passes[at] >= self.limit[at])
+        over = leap | small | (self.passes[at] >= self.limit[at])
         following = self._follow_or_climb(at, over)
         self.state[at] = torch.where(over, following, EM)
 
@@ -315,6 +318,7 @@ class _Ascent:
         metric = self.metric[at]
         self.strode[at] = metric
         step = self._stride(metric, information, gradient, reach)
+        far = far & (step[:, :d].abs().amax(1) <= scheme._LEAP)
         step = torch.where(far[:, None], step, 0.0)
         self.foreseen[at] = gradient - _times(information, step)
         theta += step
@@ -376,7 +380,8 @@ class _Ascent:
         self.length[at] = (1.0 / size[:, d].clamp(min=1e-300)).clamp(max=1.0)
         self.trials[at] = 0
         over = ~failed & (spent | last)
-        stuck = ~over & (failed | ~(rise > 0.0))
+        leap = ~(size[:, :d].amax(1) <= scheme._LEAP)
+        stuck = ~over & (failed | leap | ~(rise > 0.0))
         # Where not even the step of EM rises, what is left of the gradient is rounding.
         over = over | (stuck & self.restarted[at])
         going = torch.where(stuck, RESTART, TRY)

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from convtrace.errors import TraceError
 from convtrace.traces import _optimiser as scheme
 from convtrace.traces._passes import GRADIENT, LEAST_SQUARES, OBSERVED
 
@@ -217,7 +216,10 @@ def _invert(torch: Any, matrix: Any, ridge: Any) -> tuple[Any, Any]:
 
 
 def _expected_inverse(torch: Any, matrix: Any) -> tuple[Any, Any]:
-    """Invert the information of EM steps, with the least ridge that is enough."""
+    """Invert the information of EM steps, with the least ridge that is enough.
+
+    See `_optimiser._expected_inverse`.
+    """
     ridge = torch.zeros(len(matrix), dtype=matrix.dtype, device=matrix.device)
     inverse, sound = _invert(torch, matrix, ridge)
     ridged = ~sound
@@ -227,7 +229,8 @@ def _expected_inverse(torch: Any, matrix: Any) -> tuple[Any, Any]:
         again, fine = _invert(torch, matrix[rest], torch.full_like(ridge[rest], size))
         inverse[rest] = again
         sound[rest] = fine
-        if size > 1e6:
-            raise TraceError("a channel's sums are not finite")
         size *= 2.0
+        if size > scheme._MOST_RIDGE:
+            inverse[~sound] = 0.0
+            break
     return inverse, ridged

@@ -45,6 +45,9 @@ _ASTRAY = 0.2
 # of the reach. Larger ones save passes, and end in another maximum on one picture in a hundred.
 _LAST = 0.01
 _LAST_STRIDES = 3.0
+# A step that moves a coefficient farther is not taken: next to no pixel says anything of it. So it
+# is where a pixel or two of a saturated plane differ from the rest.
+_LEAP = 1.0
 # How often the path of EM is taken up again.
 _ATTEMPTS = 3
 # EM steps in one stride, after which they have converged or never will.
@@ -59,6 +62,8 @@ _NOISE = 2e-6
 # of grey levels alone gives a picture of mean 255 a pivot of 1/12/255^2 = 1.3e-6.
 _DEPENDENT = 1e-7
 _RIDGE = 1e-6
+# The ridges of a matrix that is finite end long before.
+_MOST_RIDGE = 1e6
 
 
 @compiled
@@ -112,13 +117,17 @@ def _invert(matrix, ridge, out):  # type: ignore[no-untyped-def]
 def _expected_inverse(matrix, out):  # type: ignore[no-untyped-def]
     """Write the inverse of an EM step's information; return whether it took a ridge.
 
-    The ridge doubles until it is enough, which it is at the size of the diagonal.
+    The ridge doubles until it is enough, which it is at the size of the diagonal. Where a sum
+    overflowed none is: then the inverse is zero, and no step is taken by it.
     """
     if _invert(matrix, 0.0, out):
         return False
     ridge = _RIDGE
     while not _invert(matrix, ridge, out):
         ridge *= 2.0
+        if ridge > _MOST_RIDGE:
+            out[:] = 0.0
+            break
     return True
 
 
@@ -168,7 +177,7 @@ def _climb(line, width, shifts, theta, inverse, tolerance, budget, precise, line
         # the likelihood holds.
         length = min(1.0, 1.0 / max(np.abs(step[d]), 1e-300))
         accepted = False
-        if slope > 0.0:
+        if slope > 0.0 and np.max(np.abs(step[:d])) <= _LEAP:
             for _ in range(4):
                 moved = theta + length * step
                 moved[d] = max(moved[d], _FLOOR)
@@ -290,6 +299,8 @@ def _start(line, width, shifts, lines, theta, inverse, budget):  # type: ignore[
         passes += 1
         ridged = _expected_inverse(metric, inverse)
         step = np.dot(inverse, gradient)
+        if not np.max(np.abs(step[:d])) <= _LEAP:
+            break
         theta[:d] += step[:d]
         # What the new kernel leaves of the weighted squares follows without another pass.
         spread = sums[1] - np.exp(before) * np.dot(step[:d], gradient[:d])
@@ -338,6 +349,9 @@ def _follow(line, width, shifts, metric, lines, theta, inverse, budget):  # type
         ):
             break
         step = _stride(metric, information, gradient, reach, metric_inverse)
+        # True of what is not finite, too.
+        if not np.max(np.abs(step[:d])) <= _LEAP:
+            break
         foreseen = gradient - np.dot(information, step)
         theta += step
         theta[d] = max(theta[d], _FLOOR)

@@ -47,8 +47,6 @@ _LARGE = (64, 8)
 _PAIRED = 64
 # Whole numbers up to twice this are exact in float16.
 _WHOLE = 1024.0
-# Ridges double from `_optimiser._RIDGE` until they are enough; sums that are not finite never do.
-_MOST_RIDGE = 1e6
 
 _PITCH = 128
 _SUMS = 8
@@ -367,9 +365,9 @@ def _sweep(  # type: ignore[no-untyped-def]
             added = tl.maximum(2.0 * added, ridge)
             if added > most:
                 status = 3
-    tl.store(
-        inverses + plane * SIDE * SIDE + at, -swept * down[:, None] * across[None, :], mask=inside
-    )
+    # No ridge is enough where a sum overflowed.
+    inverse = tl.where(status == 3, 0.0, -swept * down[:, None] * across[None, :])
+    tl.store(inverses + plane * SIDE * SIDE + at, inverse, mask=inside)
     tl.store(sound + plane, status)
 
 
@@ -506,7 +504,7 @@ def invert(matrix: Any, *, ridge: bool) -> tuple[Any, Any]:
     if n:
         padded = max(16, int(triton.next_power_of_2(side)))
         _sweep[(n,)](
-            matrix, inverse, status, scheme._RIDGE, _MOST_RIDGE if ridge else 0.0,
+            matrix, inverse, status, scheme._RIDGE, scheme._MOST_RIDGE if ridge else 0.0,
             scheme._DEPENDENT, SIDE=side, PADDED=padded, num_warps=max(4, padded // 8),
         )  # fmt: skip
     return inverse, status == 1
