@@ -523,6 +523,21 @@ def test_small_pictures_have_limits_of_their_own(rows: Any) -> None:
     )
 
 
+def test_small_pictures_of_a_compression_that_no_row_was_trained_in(rows: Any) -> None:
+    count = len(rows.y)
+    told = Detector("lda", n_splits=4, attribution=False, small_side=160).fit(
+        np.concatenate([rows.X, rows.X]),
+        np.concatenate([rows.y, rows.y]),
+        groups=np.concatenate([rows.groups, rows.groups]),
+        conditions=np.concatenate([rows.conditions, np.full(count, "other-lossy")]),
+        only_scored=np.arange(2 * count) >= count,
+        sides=np.where(np.arange(2 * count) < count, 160, 150),
+    )
+    own = told.calibration_for(of_small("other-lossy"))
+    assert own.measured["n_real"] == (rows.y == "real").sum()
+    assert own.measured["balanced_accuracy"] > 0.6
+
+
 def test_a_picture_is_judged_as_a_small_one_by_its_shorter_side(
     picture_detector: Detector, make_pictures: Any
 ) -> None:

@@ -438,8 +438,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         if rows.domains.any():
             apart = domain_folds(rows.domains, rows.groups, codes, ~extra)
             apart = [(train[~told[train]], test) for train, test in apart]
+        # Where nothing tells where rows come from, all are compared.
         blocks = None
-        # Else nothing tells where rows come from: all are compared.
         if rows.domains.any():
             blocks = blocks_of(rows.domains, _compressions(rows.conditions))
         kinds = parse_members(self.recipe_.classifier)
@@ -574,8 +574,10 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             if enough(rows):
                 whole = of_whole(condition)
                 alike = (compressions == whole) | (whole == "")
+                by = chosen & counted & alike
                 # What windows score is not what pictures do.
-                by = rows if is_window(condition) else chosen & counted & alike
+                if is_window(condition) or not enough(by):
+                    by = rows
                 single[condition] = made(rows, by)
         return made(chosen & counted, chosen & counted), single
 
