@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convtrace.errors import TraceError
-from convtrace.traces import fit, reference, solver
+from convtrace.traces import _optimiser, fit, reference, solver
 from convtrace.traces.model import KERNEL_SIZES
 
 
@@ -216,6 +216,19 @@ def test_two_pixels_of_a_black_plane_do_not_keep_the_solver_forever():
     assert np.abs(found.kernels).max() <= 1.0
 
 
+def test_no_step_is_taken_by_a_matrix_whose_sums_overflowed():
+    inverse = np.zeros((3, 3))
+    assert _optimiser._expected_inverse(np.full((3, 3), np.inf), inverse)
+    assert np.isnan(inverse).all()
+
+
+def test_the_largest_levels_have_a_finite_result():
+    plane = np.random.default_rng(0).normal(size=(32, 32)) * 1e8
+    found = fit([plane], 3)
+    assert np.isfinite(found.vector).all()
+    assert np.isfinite(found.sigma).all()
+
+
 @pytest.mark.parametrize("level", [0, 1, 128, 255])
 @pytest.mark.parametrize("kernel_size", [3, 5, 7])
 def test_a_few_pixels_of_a_flat_plane_make_no_huge_coefficient(level, kernel_size):
@@ -237,8 +250,8 @@ def test_smallest_picture_is_as_large_as_the_kernel():
         fit([np.zeros((6, 8))], 7)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_refused(value):
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 2e9, -1e18])
+def test_values_that_cannot_be_summed_over_are_refused(value):
     plane = smooth(0).astype(float)
     plane[3, 4] = value
     with pytest.raises(TraceError, match="not finite"):

@@ -145,6 +145,18 @@ def test_inverses(side):
     assert not sound.any()
 
 
+def test_inverses_of_sums_that_overflowed_are_no_numbers():
+    matrix = torch.eye(9, dtype=torch.float64, device=DEVICE).repeat(2, 1, 1)
+    matrix[1, 3, 3] = float("nan")
+    for invert in (
+        lambda: _triton.invert(matrix, ridge=True)[0],
+        lambda: _batch._expected_inverse(torch, matrix)[0],
+    ):
+        found = invert().cpu().numpy()
+        np.testing.assert_allclose(found[0], np.eye(9), atol=1e-12)
+        assert np.isnan(found[1]).all()
+
+
 def test_fits_with_kernels_end_where_the_cpu_ends():
     planes = _planes((3, 22, 26), seed=9)
     stack = _triton.Planes.of(torch.from_numpy(planes).to(DEVICE))

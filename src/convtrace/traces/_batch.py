@@ -231,6 +231,6 @@ def _expected_inverse(torch: Any, matrix: Any) -> tuple[Any, Any]:
         sound[rest] = fine
         size *= 2.0
         if size > scheme._MOST_RIDGE:
-            inverse[~sound] = 0.0
+            inverse[~sound] = float("nan")
             break
     return inverse, ridged

@@ -118,7 +118,7 @@ def _expected_inverse(matrix, out):  # type: ignore[no-untyped-def]
     """Write the inverse of an EM step's information; return whether it took a ridge.
 
     The ridge doubles until it is enough, which it is at the size of the diagonal. Where a sum
-    overflowed none is: then the inverse is zero, and no step is taken by it.
+    overflowed none is: then the inverse is not a number, and no step is taken by it.
     """
     if _invert(matrix, 0.0, out):
         return False
@@ -126,7 +126,7 @@ def _expected_inverse(matrix, out):  # type: ignore[no-untyped-def]
     while not _invert(matrix, ridge, out):
         ridge *= 2.0
         if ridge > _MOST_RIDGE:
-            out[:] = 0.0
+            out[:] = np.nan
             break
     return True
 

@@ -366,7 +366,7 @@ def _sweep(  # type: ignore[no-untyped-def]
             if added > most:
                 status = 3
     # No ridge is enough where a sum overflowed.
-    inverse = tl.where(status == 3, 0.0, -swept * down[:, None] * across[None, :])
+    inverse = tl.where(status == 3, float("nan"), -swept * down[:, None] * across[None, :])
     tl.store(inverses + plane * SIDE * SIDE + at, inverse, mask=inside)
     tl.store(sound + plane, status)
 

@@ -25,7 +25,7 @@ from convtrace.traces._batch import Batch
 from convtrace.traces._doubt import BatchTrace, settled
 from convtrace.traces.extraction import FIELDS
 from convtrace.traces.extraction import planes as planes_of
-from convtrace.traces.model import check_kernel_size
+from convtrace.traces.model import check_kernel_size, check_levels
 from convtrace.traces.solver import MAX_PASSES, TOLERANCE, Trace
 
 __all__ = ["BatchTrace", "choose_device", "extract_batch", "fit_batch"]
@@ -117,7 +117,7 @@ def fit_batch(
     ------
     TraceError
         If PyTorch is missing, the planes are not of one size, are smaller than the kernel
-        or hold a value that is not finite, or an option is out of range.
+        or hold a value that is not finite or is beyond 1e9, or an option is out of range.
     MemoryError
         If the device has not enough memory for a plane, or this machine for its second fit.
 
@@ -222,8 +222,7 @@ def _upload(torch: Any, part: NDArray[Any], place: str) -> Any:
     part = np.ascontiguousarray(part)
     if part.dtype != np.uint8:
         part = part.astype(np.float32)
-        if not np.isfinite(part).all():
-            raise TraceError("a channel holds values that are not finite numbers")
+        check_levels(part)
     return torch.from_numpy(part).to(place)
 
 

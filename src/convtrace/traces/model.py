@@ -32,10 +32,12 @@ from convtrace.errors import TraceError
 
 __all__ = [
     "KERNEL_SIZES",
+    "LARGEST_LEVEL",
     "SIGMA_FLOOR",
     "START_SIGMA",
     "UNIFORM_DENSITY",
     "check_kernel_size",
+    "check_levels",
     "offsets",
 ]
 
@@ -44,6 +46,9 @@ KERNEL_SIZES = (3, 5, 7, 9)
 
 UNIFORM_DENSITY = 1.0 / 256.0
 """Density of a grey level under the second class, for pixels on the 0..255 scale."""
+
+LARGEST_LEVEL = 1e9
+"""Largest pixel that is fitted. Sums over the powers of much larger ones overflow."""
 
 SIGMA_FLOOR = 0.05
 """Smallest standard deviation in grey levels.
@@ -85,6 +90,27 @@ def check_kernel_size(kernel_size: int) -> int:
         sizes = ", ".join(map(str, KERNEL_SIZES))
         raise TraceError(f"kernel size {kernel_size!r} cannot be fitted; choose one of {sizes}")
     return int(kernel_size)
+
+
+def check_levels(pixels: NDArray[np.float32]) -> None:
+    """Refuse pixels that cannot be summed over.
+
+    Parameters
+    ----------
+    pixels : ndarray of any shape but empty, float32
+        Grey levels.
+
+    Raises
+    ------
+    TraceError
+        If one is not a finite number, or beyond `LARGEST_LEVEL` on either side.
+    """
+    # These need no array of flags, and are not a number where a pixel is none.
+    if not max(float(pixels.max()), -float(pixels.min())) <= LARGEST_LEVEL:
+        raise TraceError(
+            "a channel holds values that are not finite numbers, or beyond "
+            f"{LARGEST_LEVEL:.0e}; grey levels are on the 0..255 scale"
+        )
 
 
 def offsets(kernel_size: int) -> NDArray[np.intp]:

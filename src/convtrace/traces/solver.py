@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from convtrace.errors import TraceError
 from convtrace.traces import _optimiser
-from convtrace.traces.model import UNIFORM_DENSITY, check_kernel_size, offsets
+from convtrace.traces.model import UNIFORM_DENSITY, check_kernel_size, check_levels, offsets
 
 __all__ = ["MAX_PASSES", "TOLERANCE", "Trace", "fit", "is_compiled", "warm_up"]
 
@@ -118,7 +118,7 @@ def fit(
     ------
     TraceError
         If a plane is not two-dimensional, is smaller than the kernel or holds a value
-        that is not finite, or an option is out of range.
+        that is not finite or is beyond 1e9, or an option is out of range.
 
     Notes
     -----
@@ -186,9 +186,7 @@ def _fit_plane(
     if not line.flags.writeable:
         # Another type to Numba, which would compile the solver a second time.
         line = line.copy()
-    # One sum tells: it is not finite if any value is not, and needs no array of flags.
-    if not np.isfinite(np.sum(line, dtype=np.float64)):
-        raise TraceError("a channel holds values that are not finite numbers")
+    check_levels(line)
     steps = offsets(size)
     shifts = (steps[:, 0] * width + steps[:, 1]).astype(np.int64)
     theta, sums, passes, converged, regularized = _optimiser.maximise(
