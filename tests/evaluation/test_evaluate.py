@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_sample_image
 
 from convtrace import datasets
+from convtrace.detection import Detector
+from convtrace.detection.conditions import is_small
 from convtrace.errors import ConvtraceError, DatasetError
 from convtrace.evaluation import evaluate
 
@@ -58,3 +62,26 @@ def test_unknown_attack_and_file_as_folder_are_refused(dataset, detector, tmp_pa
     (tmp_path / "file").touch()
     with pytest.raises(DatasetError, match="is a file"):
         evaluate(dataset, detector, tmp_path / "file")
+
+
+def test_small_pictures_are_judged_by_their_own_limits(detector, tmp_path):
+    """As `scan` judges them, also where an attack makes them small."""
+    own = Detector.from_dict(detector.to_dict(), detector.models(), detector.card_)
+    for name, limits in own.condition_calibrations_.items():
+        if is_small(name):
+            own.condition_calibrations_[name] = replace(limits, low=-1.0, high=0.0)
+    photograph = load_sample_image("china.jpg")
+    for label, left in (("real", 100), ("fake", 300)):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        pixels = photograph[100:300, left : left + 200]
+        Image.fromarray(pixels).save(tmp_path / "set" / label / "0.png")
+    evaluate(
+        datasets.load(tmp_path / "set"), own, tmp_path / "out", degradations=("none", "crop-140")
+    )
+    with (tmp_path / "out" / "predictions.csv").open() as file:
+        verdicts = {
+            (row["label"], row["degradation"]): row["verdict"] for row in csv.DictReader(file)
+        }
+    for label in ("real", "fake"):
+        assert verdicts[label, "none"] != "generated"
+        assert verdicts[label, "crop-140"] == "generated"
