@@ -290,6 +290,49 @@ def test_reproduce_interrupted_at_work_ends_quietly(tmp_path):
     assert said == "interrupted\n"
 
 
+def test_evaluate_killed_at_work_goes_on_from_what_it_measured(tmp_path):
+    rng = np.random.default_rng(0)
+    for label in ("real", "fake"):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for index in range(6):
+            pixels = rng.integers(0, 256, size=(300, 300, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "set" / label / f"{index}.png")
+    arguments = ["evaluate", str(tmp_path / "set"), "--model", "bundled", "--workers", "1"]
+    kept = tmp_path / "out" / ".measured"
+    command = [sys.executable, "-m", "convtrace", *arguments, "-o", str(tmp_path / "out")]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        ending = time.monotonic() + 120
+        while len(list(kept.rglob("*.npy"))) < 5:
+            assert process.poll() is None
+            assert time.monotonic() < ending
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert not (tmp_path / "out" / "predictions.csv").exists()
+    assert 5 <= len(list(kept.rglob("*.npy"))) < 12 * 4
+    for out in ("out", "undisturbed"):
+        done = run(*arguments, "-o", tmp_path / out)
+        assert done.returncode == 0, done.stderr
+        assert "share called the opposite" in done.stdout
+        assert not (tmp_path / out / ".measured").exists()
+    first, second = ((tmp_path / out / "predictions.csv").read_bytes()
+                     for out in ("out", "undisturbed"))  # fmt: skip
+    assert first == second
+
+
+def test_train_that_fails_keeps_what_it_measured_and_says_so(tmp_path):
+    rng = np.random.default_rng(0)
+    # Two groups are too few to train on, which is known only after they are measured.
+    for label in ("real", "fake"):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        pixels = rng.integers(0, 256, size=(72, 72, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "set" / label / "0.png")
+    model = tmp_path / "my.convtrace"
+    done = run("train", tmp_path / "set", "-o", model, "--recipe", "ct3-lda")
+    assert done.returncode == 2
+    assert ".my.convtrace.measured: what was measured so far is kept" in done.stderr
+    assert not model.exists()
+
+
 def test_reproduce_lists_experiments_and_suggests_a_name(tmp_path):
     done = run("reproduce", "--help")
     assert done.returncode == 0

@@ -44,6 +44,7 @@ from convtrace.evaluation.bundled_table import (
     scored_table,
     simulated_table,
 )
+from convtrace.evaluation.metrics import METRICS, Interval, resample, spread
 from convtrace.evaluation.reproduction.files import write_text
 from convtrace.evaluation.tables import FeatureTable, join_tables, read_table, stack_tables
 from detector_report import BEGINNINGS, LAYERS, REPORTED, RESIDUALS, TRACES, lines
@@ -243,30 +244,25 @@ def figures(
     return found
 
 
-def change(rows: Rows, scores: Scores, before: Scores, template: str) -> tuple[float, float, float]:
+def change(rows: Rows, scores: Scores, before: Scores, template: str) -> Interval:
     """Return the change of the mean AUC over domains, and its 95% interval by bootstrap of groups.
 
     Groups are drawn within their domain, the same for both scores.
     """
-    codes, domains, groups = rows.codes, rows.domains, rows.table.groups
+    auc = METRICS["AUC"]
     of = (rows.table.templates == template) & rows.tests
-    changes = []
-    for domain in np.unique(domains[of]):
-        inside = np.flatnonzero(of & (domains == domain))
-        names, place = np.unique(groups[inside], return_inverse=True)
-        rng = np.random.default_rng(0)
-        counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)[:, place]
-        weights = np.concatenate([np.ones((1, len(inside))), counts])
-        changes.append(
-            [
-                roc_auc_score(codes[inside], scores[inside], sample_weight=weight)
-                - roc_auc_score(codes[inside], before[inside], sample_weight=weight)
-                for weight in weights
-            ]
+    values, drawn = [], []
+    for domain in np.unique(rows.domains[of]):
+        inside = of & (rows.domains == domain)
+        generated, groups = rows.codes[inside] == 1, rows.table.groups[inside]
+        after, earlier = scores[inside], before[inside]
+        values.append(auc(generated, after) - auc(generated, earlier))
+        # The same seed draws the same groups.
+        samples, others = (
+            resample(auc, generated, one, groups, draws=DRAWS) for one in (after, earlier)
         )
-    means = np.mean(changes, axis=0)
-    low, high = np.quantile(means[1:], (0.025, 0.975))
-    return float(means[0]), float(low), float(high)
+        drawn.append(samples - others)
+    return spread(float(np.mean(values)), np.mean(drawn, axis=0))
 
 
 def of_relatives(rows: Rows, key: str) -> tuple[Table, Table]:
@@ -348,6 +344,7 @@ def of_members(rows: Rows, key: str) -> Table:
         "without the trace": others,
         f"with the trace, and {SAID['phase']}": (*RESIDUALS, "phase_"),
         f"{SAID['phase']} instead of the trace": (*others, "phase_"),
+        f"with the trace, and {SAID['lattice']}": (*RESIDUALS, "lattice_"),
     }
     compared = []
     base = np.empty(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -78,6 +79,17 @@ def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConvtraceError, match="the cache cannot be written"):
         DescriptorCache(tmp_path / "file").put(KEY, np.zeros(1))
+
+
+def test_a_full_disk_costs_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    cache = DescriptorCache(tmp_path)
+    monkeypatch.setattr(np, "save", full)
+    cache.put(KEY, np.zeros(3))
+    assert cache.get(KEY, 3) is None
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
 def test_the_default_folder_follows_the_environment(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from convtrace import datasets
+from convtrace import datasets, scan
+from convtrace.descriptors import Joined
 from convtrace.detection import Detector
 from convtrace.detection.conditions import is_small
 from convtrace.errors import ConvtraceError, DatasetError
@@ -44,16 +47,51 @@ def test_writes_report_predictions_and_figures(dataset, detector, tmp_path):
     with (tmp_path / "out" / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 16
-    probability = {row["picture"] + row["degradation"]: row["probability"] for row in rows}
-    path = dataset.paths[0]
-    from convtrace.image import read
-
-    expected = detector.predict_proba([path])[0, 1]
-    stored = probability[read(path).sha256[:16] + "none"]
-    assert float(stored) == pytest.approx(expected, abs=1e-4)
+    for row in rows:
+        if row["degradation"] == "none":
+            verdict = scan(row["path"])
+            assert float(row["probability"]) == pytest.approx(verdict.probability, abs=1e-6)
+            assert row["verdict"] == verdict.label == "unsure"
+            assert row["reasons"] == "; ".join(verdict.reasons)
+            assert "70x70 pixels: too small" in row["reasons"]
+            assert row["sha256"] == hashlib.sha256(Path(row["path"]).read_bytes()).hexdigest()
+    assert {row["label"] for row in rows} == {"real", "fake"}
+    assert all(row["group"] for row in rows)
     assert "bad.png" in found.errors[0]
     assert "bad.png" in (tmp_path / "out" / "report.md").read_text()
     assert "Results by attack" in found.summary()
+
+
+def test_what_no_verdict_is_given_on_is_unsure_and_counted_so(detector, tmp_path):
+    """A flat picture, and one that an attack makes too small, whatever their numbers say."""
+    always = Detector.from_dict(detector.to_dict(), detector.models(), detector.card_)
+    always.guard_ = None
+    for name, limits in always.condition_calibrations_.items():
+        always.condition_calibrations_[name] = replace(limits, low=-1.0, high=0.0)
+    photograph = load_sample_image("flower.jpg")
+    for label, pixels in (("real", photograph[:200, :200]), ("fake", np.full((200, 200, 3), 90))):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "set" / label / "0.png")
+    found = evaluate(
+        datasets.load(tmp_path / "set"), always, tmp_path / "out", degradations=("none", "crop-100")
+    )
+    counted = {row[:2]: row[2:] for row in found.tables[1].rows}
+    assert counted["none", "real"][:3] == (0, 1, 0)
+    assert counted["none", "real"][3] == pytest.approx((1.0, 0.025, 1.0))
+    for attack, truth in (("none", "generated"), ("crop-100", "real"), ("crop-100", "generated")):
+        assert counted[attack, truth][:3] == (0, 0, 1)
+        assert counted[attack, truth][3] == pytest.approx((0.0, 0.0, 0.975))
+
+
+def test_what_is_in_the_cache_is_not_measured_again(detector, dataset, tmp_path, monkeypatch):
+    arguments = {"degradations": ("none", "jpeg-75"), "engine": "threads", "n_jobs": 2}
+    for place in range(2):
+        evaluate(dataset, detector, tmp_path / f"{place}", cache=tmp_path / "kept", **arguments)
+        monkeypatch.setattr(Joined, "_measure", None)
+    assert len(list((tmp_path / "kept").rglob("*.npy"))) == 16
+    first, second = ((tmp_path / f"{place}" / "predictions.csv").read_bytes() for place in (0, 1))
+    assert first == second
+    assert detector.cache is None
 
 
 def test_unknown_attack_and_file_as_folder_are_refused(dataset, detector, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convtrace.evaluation import summarise
-from convtrace.evaluation.metrics import calibration_error
+from convtrace.evaluation.metrics import calibration_error, share
 
 
 def test_by_hand():
@@ -37,6 +37,19 @@ def test_one_class_has_no_auc():
     found = summarise(np.ones(3, bool), np.array([0.2, 0.6, 0.7]), np.arange(3))
     assert np.isnan(found["AUC"][0])
     assert found["accuracy"][0] == pytest.approx(2 / 3)
+
+
+def test_share_knows_groups_and_says_something_of_none():
+    hits = np.array([True] * 3 + [False] * 97)
+    value, low, high = share(hits, np.arange(100))
+    # As `scipy.stats.binomtest(3, 100).proportion_ci(method="exact")` has it.
+    assert (value, low, high) == pytest.approx((0.03, 0.00622997, 0.08517605))
+    grouped = share(np.repeat(hits, 5), np.repeat(np.arange(100), 5))
+    assert grouped == pytest.approx((value, low, high))
+    none = share(np.zeros(10, dtype=bool), np.arange(10))
+    assert none == pytest.approx((0.0, 0.0, 1 - 0.025 ** (1 / 10)))
+    assert share(np.ones(10, dtype=bool), np.arange(10))[1:] == pytest.approx((0.025**0.1, 1.0))
+    assert np.isnan(share(np.zeros(0, dtype=bool), np.zeros(0))).all()
 
 
 def test_calibration_error_by_hand():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from convtrace.cli.arguments import (
 )
 from convtrace.cli.codes import UNREADABLE_INPUTS
 from convtrace.cli.console import Screen, compile_if_needed, complain_of_inputs, progress, say
+from convtrace.cli.measured import kept_until_done
 
 __all__ = ["COMMAND", "evaluate"]
 
@@ -90,6 +92,8 @@ def evaluate(
     convtrace evaluate test.csv --model my.convtrace -o results/ --degradation none
     --degradation blur-3
 
+    What an interrupted call has measured is kept in DIR; the same command goes on from there.
+
     Exit codes: 0 done; 2 wrong usage; 3 some pictures could not be read and were left out.
     """
     from convtrace import datasets, evaluation
@@ -100,7 +104,10 @@ def evaluate(
     detector = load_detector(model)
     compile_if_needed()
     attacks = tuple(degradation) if degradation else evaluation.ATTACKS
-    with progress("measuring") as (report, _):
+    # Workers elsewhere would keep it elsewhere.
+    here = engine in ("local", "threads")
+    keeping = kept_until_done(output / ".measured") if here else nullcontext()
+    with keeping as cache, progress("measuring") as (report, _):
         found = evaluation.evaluate(
             pictures,
             detector,
@@ -108,6 +115,7 @@ def evaluate(
             degradations=attacks,
             n_jobs=workers,
             engine=runner,
+            cache=cache,
             progress=report,
         )
     Screen().print(Text(found.summary()))

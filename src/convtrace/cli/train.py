@@ -16,6 +16,7 @@ from convtrace.cli.arguments import (
 )
 from convtrace.cli.codes import UNREADABLE_INPUTS
 from convtrace.cli.console import compile_if_needed, complain, progress, say
+from convtrace.cli.measured import kept_until_done
 
 if TYPE_CHECKING:
     from convtrace.detection import Detector, Recipe
@@ -93,6 +94,8 @@ def train(
 
     convtrace train --bundled -o rebuilt.convtrace
 
+    What an interrupted call has measured is kept beside MODEL; the same command goes on from there.
+
     Exit codes: 0 done; 2 wrong usage; 3 some pictures could not be read and were left out.
     """
     if bundled and (dataset or recipe or classifier or kernel_size or layout):
@@ -110,23 +113,30 @@ def train(
         from convtrace.evaluation import train_bundled
 
         detector = train_bundled(seed=seed, n_jobs=workers, leave_out=leave_out)
+        card = detector.save(output)
     else:
         from convtrace import datasets, evaluation
+        from convtrace.evaluation.confounders import IN_TRAINING
 
         assert dataset is not None  # noqa: S101  # checked above
         chosen = _recipe(recipe, classifier, sizes)
         pictures = datasets.load(dataset, layout=layout)
         compile_if_needed()
-        with progress("measuring") as (report, _):
-            detector = evaluation.train(
-                pictures,
-                recipe=chosen,
-                progress=report,
-                n_jobs=workers,
-                seed=seed,
-                leave_out=leave_out,
-            )
-    card = detector.save(output)
+        with kept_until_done(output.with_name(f".{output.name}.measured")) as cache:
+            with progress("measuring") as (report, _):
+                detector = evaluation.train(
+                    pictures,
+                    recipe=chosen,
+                    progress=report,
+                    n_jobs=workers,
+                    seed=seed,
+                    leave_out=leave_out,
+                    cache=cache,
+                )
+            card = detector.save(output)
+        for limit in card.limits:
+            if limit.startswith(IN_TRAINING):
+                say(f"note: {limit} See: convtrace audit {dataset}")
     say(f"{output}: saved, SHA-256 {card.sha256}; its card: convtrace models show {output}")
     if _report_notes(detector):
         raise typer.Exit(UNREADABLE_INPUTS)

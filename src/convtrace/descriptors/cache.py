@@ -8,6 +8,7 @@ truncated or damaged counts as absent and is written anew.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -24,6 +25,8 @@ from numpy.typing import NDArray
 from convtrace.errors import ConvtraceError
 
 __all__ = ["DescriptorCache", "cache_key", "default_cache_folder"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def default_cache_folder() -> Path:
@@ -147,12 +150,12 @@ class DescriptorCache:
         key : str
             From `cache_key`.
         vector : numpy.ndarray of shape (length,)
-            The numbers.
+            The numbers. On a full disk they are not kept: who measured them has them still.
 
         Raises
         ------
         ConvtraceError
-            Where the folder cannot be written.
+            Where the folder cannot be written for another reason.
         """
         values = np.ascontiguousarray(vector, dtype=np.float64)
         stored = np.append(values, float(zlib.crc32(values.tobytes())))
@@ -168,6 +171,8 @@ class DescriptorCache:
                 Path(name).unlink(missing_ok=True)
                 raise
         except OSError as error:
+            if error.errno in _FULL:
+                return
             raise ConvtraceError(
                 f"{self.folder}: the cache cannot be written ({error.strerror}); "
                 "name another folder, or none"

@@ -795,13 +795,16 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             )
         return self.attribution_.names, self.attribution_.probabilities(features)
 
-    def examine(self, source: Any) -> Examination:
+    def examine(self, source: Any, *, compression: str | None = None) -> Examination:
         """Measure one picture for `judge`; the slow half of a verdict, safe in threads.
 
         Parameters
         ----------
         source : str, os.PathLike, bytes, PIL.Image.Image, numpy.ndarray or Picture
             The picture.
+        compression : str, optional
+            That of pixels which no longer tell it, such as
+            `convtrace.detection.conditions.of_degradation` returns; by default what the file says.
 
         Returns
         -------
@@ -829,7 +832,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         return Examination(
             name=picture.name,
             vector=found.vector,
-            condition=self.condition_of(picture),
+            condition=self.condition_of(picture, compression),
             quality=None if picture.jpeg is None else float(picture.jpeg.quality),
             problems=problems(
                 descriptors.centre_crop(picture.pixels, crop),
@@ -951,21 +954,24 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         scores: Floats = np.mean([member.scores(X) for member in self.members_], axis=0)
         return scores
 
-    def condition_of(self, picture: Picture) -> str:
+    def condition_of(self, picture: Picture, compression: str | None = None) -> str:
         """Return by which calibration a picture is judged.
 
         Parameters
         ----------
         picture : Picture
             From `convtrace.image.read`.
+        compression : str, optional
+            Its compression, where that is known better than from the file.
 
         Returns
         -------
         str
             Its compression, and whether it is small; see `convtrace.detection.conditions`.
         """
+        found = of_picture(picture) if compression is None else compression
         small = min(picture.width, picture.height) < self.small_side
-        return of_small(of_picture(picture)) if small else of_picture(picture)
+        return of_small(found) if small else found
 
     def calibration_for(self, condition: str) -> Calibration:
         """Return the calibration that judges pictures of a condition.

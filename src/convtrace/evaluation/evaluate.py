@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import copy
 import csv
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convtrace import descriptors
 from convtrace.batch import engines
 from convtrace.datasets import Dataset
-from convtrace.detection import LABELS, Detector, Table
-from convtrace.errors import DatasetError
+from convtrace.detection import LABELS, Detector, Examination, Table, Verdict
+from convtrace.detection.conditions import of_degradation, of_picture
+from convtrace.errors import DatasetError, ImageError
+from convtrace.evaluation.confounders import confounders, confounders_table
 from convtrace.evaluation.figures import confusion_figure, roc_figure, save
-from convtrace.evaluation.metrics import METRICS, interval, summarise
-from convtrace.evaluation.tables import FeatureTable, measure
+from convtrace.evaluation.metrics import METRICS, interval, share, summarise
+from convtrace.image import Picture, read, to_uint8
 from convtrace.image import degradations as attacks
 
 __all__ = ["ATTACKS", "Evaluation", "evaluate"]
 
 ATTACKS = ("none", "jpeg-90", "jpeg-75", "jpeg-50")
 """What is done to the pictures of both classes by default."""
+
+# What is true, its opposite, and whether that is to be generated.
+_TRUTHS = (("real", "generated", False), ("generated", "real", True))
+# Seconds for a picture and an attack.
+_TIME_LIMIT = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,54 @@ class Evaluation:
         return "\n\n".join(table.to_markdown() for table in self.tables)
 
 
+class _Sample(NamedTuple):
+    """What is to be known of a picture to judge it and to count the verdict."""
+
+    path: str
+    label: str
+    generator: str
+    group: str
+
+
+# SHA-256 and the verdict after each attack, or why there is none.
+_Found = tuple[str, list[Verdict]] | str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """All verdicts: one row for each picture and attack, each array of shape (n,)."""
+
+    samples: Sequence[_Sample]
+    sha256: Sequence[str]
+    attacks: NDArray[np.str_]
+    verdicts: Sequence[Verdict]
+
+    @property
+    def generated(self) -> NDArray[np.bool_]:
+        """Which are generated images in truth."""
+        return np.array([one.label == "fake" for one in self.samples])
+
+    @property
+    def groups(self) -> NDArray[np.str_]:
+        """What must be drawn together."""
+        return np.array([one.group for one in self.samples])
+
+    @property
+    def generators(self) -> NDArray[np.str_]:
+        """What made the generated images."""
+        return np.array([one.generator for one in self.samples])
+
+    @property
+    def probability(self) -> NDArray[np.float64]:
+        """Of being generated, as the detector has it."""
+        return np.array([each.probability for each in self.verdicts], dtype=np.float64)
+
+    @property
+    def labels(self) -> NDArray[np.str_]:
+        """What the detector says."""
+        return np.array([each.label for each in self.verdicts])
+
+
 def evaluate(
     dataset: Dataset,
     detector: Detector,
@@ -63,9 +121,13 @@ def evaluate(
     degradations: tuple[str, ...] = ATTACKS,
     n_jobs: int | None = None,
     engine: str | engines.Engine = "local",
+    cache: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Measure a detector on a data set and write a report.
+
+    Every picture is judged as `convtrace.scan` would judge it, after each attack: one that is
+    too small or too flat for a verdict is unsure here too.
 
     Parameters
     ----------
@@ -81,6 +143,8 @@ def evaluate(
         Pictures at once; by default one for each core.
     engine : str or Engine, default "local"
         One of `convtrace.batch.engines.names`, or an engine.
+    cache : str or os.PathLike, optional
+        A folder in which measured pictures are kept, so that a second call need not measure them.
     progress : callable, optional
         Called with the numbers of pictures done and in all.
 
@@ -99,58 +163,110 @@ def evaluate(
         attacks.check(name)
     if out_dir.exists() and not out_dir.is_dir():
         raise DatasetError(f"{out_dir}: is a file; name a folder for the results")
-    recipe = detector.recipe_
-    descriptor = descriptors.create(recipe.descriptor, **dict(recipe.descriptor_params))
-    table, errors = measure(
-        dataset,
-        descriptor,
-        degradations,
-        small_side=detector.small_side,
-        n_jobs=n_jobs,
-        engine=engine,
-        progress=progress,
-    )
-    features = table.features.astype(np.float64)
-    probability = detector.predict_proba(features, conditions=table.conditions)[:, 1]
-    verdicts = detector.predict(features, conditions=table.conditions)
-    tables = _tables(table, probability, verdicts, degradations)
+    if cache is not None:
+        detector = copy.copy(detector).set_params(cache=cache)
+    judged, errors = _judged(dataset, detector, degradations, n_jobs, engine, progress)
+    files_alone = confounders_table(*confounders(dataset, n_jobs=n_jobs))
+    tables = (*_tables(judged, degradations), files_alone)
     out_dir.mkdir(parents=True, exist_ok=True)
     files = [
         _write_text(out_dir / "report.md", _report(dataset, detector, tables, errors)),
-        _write_rows(out_dir / "predictions.csv", table, probability, verdicts),
-        *_figures(out_dir, table, probability, verdicts, degradations),
+        _write_rows(out_dir / "predictions.csv", judged),
+        *_figures(out_dir, judged, degradations),
     ]
     return Evaluation(tables, tuple(files), tuple(errors))
 
 
-def _tables(
-    table: FeatureTable,
-    probability: NDArray[np.float64],
-    verdicts: NDArray[np.str_],
+def _judged(
+    dataset: Dataset,
+    detector: Detector,
     degradations: tuple[str, ...],
-) -> tuple[Table, ...]:
-    generated = table.labels == "fake"
+    n_jobs: int | None,
+    engine: str | engines.Engine,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[_Judged, list[str]]:
+    """Judge all pictures after all attacks; a picture that cannot be has no rows but an error."""
+    samples = [
+        _Sample(os.fspath(path), *map(str, others))
+        for path, *others in zip(
+            dataset.paths, dataset.labels, dataset.generators, dataset.groups, strict=True
+        )
+    ]
+    run = engines.create(engine) if isinstance(engine, str) else engine
+    results = run.map(
+        partial(_verdicts, detector=detector, degradations=degradations),
+        samples,
+        workers=n_jobs if n_jobs is not None and n_jobs > 0 else None,
+        time_limit=_TIME_LIMIT * len(degradations),
+        lost=_lost,
+    )
+    rows: list[tuple[_Sample, str, str, Verdict]] = []
+    errors = []
+    with closing(results):
+        for done, (sample, found) in enumerate(zip(samples, results, strict=True), start=1):
+            if isinstance(found, str):
+                errors.append(found)
+            else:
+                sha256, verdicts = found
+                rows += [
+                    (sample, sha256, name, verdict)
+                    for name, verdict in zip(degradations, verdicts, strict=True)
+                ]
+            if progress is not None:
+                progress(done, len(samples))
+    if not rows:
+        first = errors[0] if errors else "there is none"
+        raise DatasetError(f"{dataset.root}: no picture could be measured; the first: {first}")
+    of_rows, sha256s, names, said = zip(*rows, strict=True)
+    return _Judged(of_rows, sha256s, np.array(names), said), errors
+
+
+def _verdicts(sample: _Sample, *, detector: Detector, degradations: tuple[str, ...]) -> _Found:
+    """Judge one picture after every attack, or say why that cannot be done."""
+    try:
+        picture = read(sample.path)
+        found = [_examined(picture, name, detector) for name in degradations]
+    except ImageError as error:
+        return str(error)
+    return picture.sha256, detector.judge(found)
+
+
+def _examined(picture: Picture, attack: str, detector: Detector) -> Examination:
+    if attack.strip().lower() == "none":
+        return detector.examine(picture)
+    seed = int(picture.sha256[:8], 16)
+    changed = attacks.apply(attack, to_uint8(picture.pixels), seed=seed)
+    return detector.examine(changed, compression=of_degradation(attack, of_picture(picture)))
+
+
+def _lost(sample: _Sample, reason: str) -> _Found:
+    return f"{sample.path}: {reason}"
+
+
+def _tables(judged: _Judged, degradations: tuple[str, ...]) -> tuple[Table, ...]:
+    generated, probability, groups = judged.generated, judged.probability, judged.groups
     overall: list[tuple[Any, ...]] = []
     confusion: list[tuple[Any, ...]] = []
     for name in degradations:
-        rows = table.templates == name
-        found = summarise(generated[rows], probability[rows], table.groups[rows])
+        rows = judged.attacks == name
+        found = summarise(generated[rows], probability[rows], groups[rows])
         cells = [None if np.isnan(value[0]) else value for value in found.values()]
         overall.append((name, int(rows.sum()), *cells))
-        for label, truth in (("real", ~generated), ("generated", generated)):
-            counts = [int((rows & truth & (verdicts == verdict)).sum()) for verdict in LABELS]
-            confusion.append((name, label, *counts))
-    kinds = np.where(generated, table.generators, "real photographs")
+        for label, opposite, truth in _TRUTHS:
+            of = rows & (generated == truth)
+            said = judged.labels[of]
+            counts = [int((said == verdict).sum()) for verdict in LABELS]
+            wrong = share(said == opposite, groups[of]) if of.any() else None
+            confusion.append((name, label, *counts, wrong))
+    kinds = np.where(generated, judged.generators, "real photographs")
     by_kind: list[tuple[Any, ...]] = []
     for kind in sorted(set(kinds.tolist())):
         values: list[Any] = [kind or "not stated", 0]
         for name in degradations:
-            rows = (kinds == kind) & (table.templates == name)
+            rows = (kinds == kind) & (judged.attacks == name)
             values[1] = int(rows.sum())
             values.append(
-                interval(
-                    METRICS["accuracy"], generated[rows], probability[rows], table.groups[rows]
-                )
+                interval(METRICS["accuracy"], generated[rows], probability[rows], groups[rows])
             )
         by_kind.append(tuple(values))
     return (
@@ -158,9 +274,17 @@ def _tables(
             "Results by attack",
             ("attack", "pictures", *METRICS),
             tuple(overall),
-            "95% intervals by bootstrap over groups; the same attack on both classes.",
+            "95% intervals by bootstrap over groups; the same attack on both classes. Of the "
+            "probabilities of all pictures, those without a verdict too.",
         ),
-        Table("Verdicts", ("attack", "truth", *LABELS), tuple(confusion)),
+        Table(
+            "Verdicts",
+            ("attack", "truth", *LABELS, "share called the opposite"),
+            tuple(confusion),
+            "As `convtrace scan` has them; predictions.csv says why a picture is unsure. Exact 95% "
+            "intervals (Clopper and Pearson), a group of pictures as one trial. The share of real "
+            "photographs called generated is the false positive rate.",
+        ),
         Table("Accuracy by generator", ("generator", "pictures", *degradations), tuple(by_kind)),
     )
 
@@ -178,19 +302,13 @@ def _report(
     return "\n\n".join(lines) + "\n"
 
 
-def _figures(
-    folder: Path,
-    table: FeatureTable,
-    probability: NDArray[np.float64],
-    verdicts: NDArray[np.str_],
-    degradations: tuple[str, ...],
-) -> list[Path]:
-    generated = table.labels == "fake"
-    first = table.templates == degradations[0]
+def _figures(folder: Path, judged: _Judged, degradations: tuple[str, ...]) -> list[Path]:
+    generated, probability = judged.generated, judged.probability
+    first = judged.attacks == degradations[0]
     counts = np.array(
         [
-            [int((first & truth & (verdicts == verdict)).sum()) for verdict in LABELS]
-            for truth in (~generated, generated)
+            [int((judged.labels[first & (generated == of)] == verdict).sum()) for verdict in LABELS]
+            for *_, of in _TRUTHS
         ]
     )
     files = [
@@ -200,7 +318,7 @@ def _figures(
     ]
     if generated.any() and not generated.all():
         curves = {
-            name: (generated[table.templates == name], probability[table.templates == name])
+            name: (generated[judged.attacks == name], probability[judged.attacks == name])
             for name in degradations
         }
         files.append(save(roc_figure(curves), folder / "roc.png"))
@@ -214,28 +332,46 @@ def _write_text(path: Path, text: str) -> Path:
     return path
 
 
-def _write_rows(
-    path: Path,
-    table: FeatureTable,
-    probability: NDArray[np.float64],
-    verdicts: NDArray[np.str_],
-) -> Path:
+_COLUMNS = (
+    "path",
+    "sha256",
+    "label",
+    "generator",
+    "group",
+    "degradation",
+    "probability",
+    "verdict",
+    "named",
+    "reasons",
+)
+
+
+def _write_rows(path: Path, judged: _Judged) -> Path:
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
+    with temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
-        writer.writerow(
-            ("picture", "label", "generator", "group", "degradation", "probability", "verdict")
-        )
-        for row in zip(
-            table.picture,
-            table.labels,
-            table.generators,
-            table.groups,
-            table.degradations,
-            probability.round(6),
-            verdicts,
+        writer.writerow(_COLUMNS)
+        for sample, sha256, attack, verdict, probability in zip(
+            judged.samples,
+            judged.sha256,
+            judged.attacks.tolist(),
+            judged.verdicts,
+            judged.probability.round(6).tolist(),
             strict=True,
         ):
-            writer.writerow(row)
+            writer.writerow(
+                (
+                    sample.path,
+                    sha256,
+                    sample.label,
+                    sample.generator,
+                    sample.group,
+                    attack,
+                    probability,
+                    verdict.label,
+                    verdict.generator or "",
+                    "; ".join(verdict.reasons),
+                )
+            )
     temporary.replace(path)
     return path

@@ -1,4 +1,4 @@
-"""Figures of merit with bootstrap intervals over groups."""
+"""Figures of merit with intervals that know of groups."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import beta
 from sklearn.metrics import roc_auc_score
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "calibration_error",
     "interval",
     "resample",
+    "share",
     "spread",
     "summarise",
 ]
@@ -205,6 +207,44 @@ def spread(value: float, drawn: NDArray[np.float64]) -> Interval:
         return value, float("nan"), float("nan")
     low, high = np.quantile(finite, [0.025, 0.975])
     return value, float(low), float(high)
+
+
+def share(hits: NDArray[np.bool_], groups: NDArray[Any]) -> Interval:
+    """Return how many of some pictures were hit, with an exact 95% interval.
+
+    That of Clopper and Pearson, with as many trials as there are groups: pictures of one group say
+    no more than one picture. Unlike the bootstrap it says something of a share of zero.
+
+    Parameters
+    ----------
+    hits : ndarray of bool, shape (n,)
+        Of each picture.
+    groups : ndarray of shape (n,)
+        Pictures that are not independent of each other share a group.
+
+    Returns
+    -------
+    value, low, high : float
+        0 to 1; NaN where there is no picture.
+
+    References
+    ----------
+    C. Clopper, E. Pearson, "The Use of Confidence or Fiducial Limits Illustrated in the Case of the
+    Binomial", Biometrika 26(4), 1934, doi:10.1093/biomet/26.4.404.
+
+    Examples
+    --------
+    >>> value, low, high = share(np.zeros(100, dtype=bool), np.arange(100))
+    >>> value, low, round(high, 3)
+    (0.0, 0.0, 0.036)
+    """
+    if not len(hits):
+        return float("nan"), float("nan"), float("nan")
+    value, trials = float(hits.mean()), len(np.unique(groups))
+    count = value * trials
+    low = float(beta.ppf(0.025, count, trials - count + 1)) if count > 0 else 0.0
+    high = float(beta.ppf(0.975, count + 1, trials - count)) if count < trials else 1.0
+    return value, low, high
 
 
 def _members(groups: NDArray[Any]) -> list[NDArray[np.intp]]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from convtrace.batch import engines
 from convtrace.datasets import Dataset
-from convtrace.detection.conditions import of_degradation, of_picture, of_small
+from convtrace.detection.conditions import of_degradation, of_picture
 from convtrace.errors import DatasetError, ImageError
 from convtrace.image import degradations, read, to_uint8
 
@@ -186,7 +186,6 @@ def measure(
     descriptor: Any,
     templates: tuple[str, ...],
     *,
-    small_side: int = 0,
     n_jobs: int | None = None,
     engine: str | engines.Engine = "local",
     progress: Progress | None = None,
@@ -201,9 +200,6 @@ def measure(
         What measures them.
     templates : tuple of str
         Degradations, as for `resolve`; each picture of both classes gets them all.
-    small_side : int, default 0
-        Pictures with a shorter side, in pixels, have conditions of small ones; see
-        `convtrace.detection.conditions.of_small`.
     n_jobs : int, optional
         Pictures at once; by default one for each core.
     engine : str or Engine, default "local"
@@ -222,7 +218,7 @@ def measure(
     run = engines.create(engine) if isinstance(engine, str) else engine
     workers = n_jobs if n_jobs is not None and n_jobs > 0 else None
     results = run.map(
-        partial(_described, descriptor=descriptor, templates=templates, small_side=small_side),
+        partial(_described, descriptor=descriptor, templates=templates),
         (_Sample.of(dataset, index) for index in range(len(dataset))),
         workers=workers,
         time_limit=_TIME_LIMIT * len(templates),
@@ -271,9 +267,7 @@ class _Sample(NamedTuple):
 _Described = tuple[NDArray[np.float32], list[tuple[str, ...]]] | str
 
 
-def _described(
-    sample: _Sample, *, descriptor: Any, templates: tuple[str, ...], small_side: int
-) -> _Described:
+def _described(sample: _Sample, *, descriptor: Any, templates: tuple[str, ...]) -> _Described:
     """Measure one picture after every degradation, or say why that cannot be done."""
     try:
         picture = read(sample.path)
@@ -283,11 +277,9 @@ def _described(
         for template in templates:
             name = resolve(template, picture.sha256)
             changed: Any = picture
-            pixels = picture.pixels
             if name != "none":
                 seed = int(picture.sha256[:8], 16)
-                changed = pixels = degradations.apply(name, to_uint8(picture.pixels), seed=seed)
-            condition = of_degradation(name, before)
+                changed = degradations.apply(name, to_uint8(picture.pixels), seed=seed)
             vectors.append(descriptor.describe(changed).astype(np.float32))
             group = hashlib.sha256(sample.group.encode()).hexdigest()[:16]
             facts.append(
@@ -300,7 +292,7 @@ def _described(
                     picture.format,
                     template,
                     name,
-                    of_small(condition) if min(pixels.shape[:2]) < small_side else condition,
+                    of_degradation(name, before),
                 )
             )
     except ImageError as error:

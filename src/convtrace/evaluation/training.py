@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -43,6 +44,7 @@ from convtrace.evaluation.bundled_table import (
     small_table,
     windows_table,
 )
+from convtrace.evaluation.confounders import confounders, in_training
 from convtrace.evaluation.metrics import METRICS, calibration_error, interval, summarise
 from convtrace.evaluation.tables import FeatureTable, measure, stack_tables
 
@@ -97,6 +99,7 @@ def train(
     n_jobs: int | None = None,
     seed: int = 0,
     leave_out: bool = False,
+    cache: str | os.PathLike[str] | None = None,
 ) -> Detector:
     """Train a detector on a data set and measure it by grouped cross-validation.
 
@@ -115,22 +118,31 @@ def train(
     leave_out : bool, default False
         Also measure how the detector does on each generator, and on the photographs of each
         part of the data set, that it never saw; one more training for each.
+    cache : str or os.PathLike, optional
+        A folder in which measured pictures are kept, so that a second call need not measure them.
 
     Returns
     -------
     Detector
-        With a card; pictures that could not be read are named in ``notes_``.
+        With a card, whose limits say where facts about the files alone tell its classes apart;
+        pictures that could not be read are named in ``notes_``.
 
     Raises
     ------
     DatasetError, ConvtraceError
         Where the data cannot be trained on.
     """
+    _check_classes(dataset.labels)
     descriptor = descriptors.create(recipe.descriptor, **dict(recipe.descriptor_params))
+    if "cache" in descriptor.get_params():
+        descriptor.set_params(cache=cache)
     table, errors = measure(
         dataset, descriptor, recipe.degradations, n_jobs=n_jobs, progress=progress
     )
     detector = train_on_table(table, recipe, seed=seed, n_jobs=n_jobs, leave_out=leave_out)
+    findings, _ = confounders(dataset, n_jobs=n_jobs)
+    limits = (*in_training(findings), *detector.card_.limits)
+    detector.card_ = replace(detector.card_, limits=limits)
     detector.notes_ = (*detector.notes_, *(f"left out: {error}" for error in errors))
     return detector
 
@@ -216,8 +228,7 @@ def train_on_table(
     -------
     Detector
     """
-    if len(set(table.labels.tolist())) < 2:
-        raise DatasetError("training needs both real photographs and generated images")
+    _check_classes(table.labels)
     # A generator of few pictures cannot be told from others; it still counts as generated.
     detector = Detector(
         recipe,
@@ -277,6 +288,11 @@ def train_on_table(
     limits = _limits(recipe, by_domain=domain_of is not None, least_side=least_side)
     detector.card_ = replace(detector.card_, results=tuple(tables), limits=limits)
     return detector
+
+
+def _check_classes(labels: NDArray[np.str_]) -> None:
+    if len(set(labels.tolist())) < 2:
+        raise DatasetError("training needs both real photographs and generated images")
 
 
 def _limits(recipe: Recipe, *, by_domain: bool, least_side: int = LEAST_SIDE) -> tuple[str, ...]:
