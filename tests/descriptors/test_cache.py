@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -90,6 +91,17 @@ def test_a_full_disk_costs_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyP
     cache.put(KEY, np.zeros(3))
     assert cache.get(KEY, 3) is None
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_the_last_of_a_disk_is_left_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = DescriptorCache(tmp_path)
+    for free, kept in ((2**25, False), (2**27, True)):
+        usage = SimpleNamespace(free=free)
+        monkeypatch.setattr("shutil.disk_usage", lambda _, usage=usage: usage)
+        cache.put(KEY, np.zeros(3))
+        assert (cache.get(KEY, 3) is not None) == kept
 
 
 def test_the_default_folder_follows_the_environment(

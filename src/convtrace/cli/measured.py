@@ -30,7 +30,9 @@ def kept_until_done(folder: Path) -> Iterator[Path]:
     try:
         yield folder
     except BaseException:
-        if folder.is_dir():
+        if any(folder.rglob("*.npy")):
             say(f"{folder}: what was measured so far is kept; the same command goes on from there")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
         raise
     shutil.rmtree(folder, ignore_errors=True)

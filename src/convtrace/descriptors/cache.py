@@ -12,6 +12,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 import zlib
@@ -27,6 +28,8 @@ from convtrace.errors import ConvtraceError
 __all__ = ["DescriptorCache", "cache_key", "default_cache_folder"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+# The results for which vectors are measured go to the same disk, mostly; its last bytes are theirs.
+_LEFT_FREE = 64 * 2**20
 
 
 def default_cache_folder() -> Path:
@@ -150,7 +153,8 @@ class DescriptorCache:
         key : str
             From `cache_key`.
         vector : numpy.ndarray of shape (length,)
-            The numbers. On a full disk they are not kept: who measured them has them still.
+            The numbers. On a disk that is full, but for 64 MiB, they are not kept: who measured
+            them has them still, and needs room for what they are for.
 
         Raises
         ------
@@ -162,6 +166,8 @@ class DescriptorCache:
         path = self.path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if shutil.disk_usage(path.parent).free < _LEFT_FREE:
+                return
             handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
             try:
                 with os.fdopen(handle, "wb") as file:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convtrace.batch import engines
+from convtrace.batch import engines, replacing
 from convtrace.datasets import Dataset
 from convtrace.detection import LABELS, Detector, Examination, Table, Verdict
 from convtrace.detection.conditions import of_degradation, of_picture
@@ -157,7 +157,7 @@ def evaluate(
     DatasetError
         If the folder is a file, or no picture can be measured.
     ConvtraceError
-        If an attack is unknown.
+        If an attack is unknown, or a file cannot be written.
     """
     for name in degradations:
         attacks.check(name)
@@ -326,9 +326,8 @@ def _figures(folder: Path, judged: _Judged, degradations: tuple[str, ...]) -> li
 
 
 def _write_text(path: Path, text: str) -> Path:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return path
 
 
@@ -347,8 +346,10 @@ _COLUMNS = (
 
 
 def _write_rows(path: Path, judged: _Judged) -> Path:
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
         for sample, sha256, attack, verdict, probability in zip(
@@ -373,5 +374,4 @@ def _write_rows(path: Path, judged: _Judged) -> Path:
                     "; ".join(verdict.reasons),
                 )
             )
-    temporary.replace(path)
     return path

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
+from convtrace.batch import replacing
+
 __all__ = ["confusion_figure", "roc_figure", "save"]
 
 # Okabe and Ito's palette.
@@ -91,9 +93,13 @@ def save(figure: Figure, path: Path, **options: Any) -> Path:
     -------
     Path
         The same path.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
     """
     FigureCanvasAgg(figure)
-    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
-    figure.savefig(temporary, dpi=150, **options)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150, format=path.suffix.removeprefix("."), **options)
     return path
