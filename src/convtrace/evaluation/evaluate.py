@@ -311,11 +311,9 @@ def _figures(folder: Path, judged: _Judged, degradations: tuple[str, ...]) -> li
             for *_, of in _TRUTHS
         ]
     )
-    files = [
-        save(
-            confusion_figure(counts, ["real", "generated"], list(LABELS)), folder / "confusion.png"
-        )
-    ]
+    title = f"verdicts, attack: {degradations[0]}"
+    confusion = confusion_figure(counts, [row[0] for row in _TRUTHS], list(LABELS), title)
+    files = [save(confusion, folder / "confusion.png")]
     if generated.any() and not generated.all():
         curves = {
             name: (generated[judged.attacks == name], probability[judged.attacks == name])

@@ -49,7 +49,9 @@ def roc_figure(curves: Mapping[str, tuple[NDArray[np.bool_], NDArray[np.float64]
     return figure
 
 
-def confusion_figure(counts: NDArray[np.int64], rows: list[str], columns: list[str]) -> Figure:
+def confusion_figure(
+    counts: NDArray[np.int64], rows: list[str], columns: list[str], title: str = ""
+) -> Figure:
     """Plot a confusion matrix: shares of each row as shade, counts as numbers.
 
     Parameters
@@ -58,6 +60,8 @@ def confusion_figure(counts: NDArray[np.int64], rows: list[str], columns: list[s
         Pictures.
     rows, columns : list of str
         True classes, and verdicts.
+    title : str, default ""
+        What the counts are of.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def confusion_figure(counts: NDArray[np.int64], rows: list[str], columns: list[s
         axes.text(j, i, f"{count}", ha="center", va="center", color=shade)
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(rows)), rows)
-    axes.set(xlabel="verdict", ylabel="truth")
+    axes.set(xlabel="verdict", ylabel="truth", title=title)
     figure.colorbar(shown, label="share of the row")
     return figure
 
