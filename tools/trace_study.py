@@ -5,7 +5,7 @@
 Relatives of the trace (`trace_variants.py`), ways of training and classifiers are compared on
 the corpus in two ways: by grouped folds, and with one domain after the other left out, with its
 cameras, subjects and generators. It needs the corpus: half an hour on two cores to measure it, once
-(kept in the cache folder), and an hour and a half for the comparisons.
+(kept in the cache folder), and an hour for the comparisons.
 """
 
 from __future__ import annotations
@@ -570,9 +570,10 @@ Two of the four classifiers of the detector look at these numbers, and two at th
 mean of all four:
 
 {members}
-In the mean nothing of this could be told from chance any more, so the detector measures what it
-did. Nor can the trace: it stays for the explanations, which show it, for the names of generators
-and for the guard, which knows pictures unlike all others by it too.
+In the mean nothing of this could be told from chance any more on domains left out, and what the
+trace of every second pixel gained on known ones is gone; so the detector measures what it did. Nor
+can the trace: it stays for the explanations, which show it, for the names of generators and for the
+guard, which knows pictures unlike all others by it too.
 
 ## What to train on
 
