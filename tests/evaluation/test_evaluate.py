@@ -83,6 +83,40 @@ def test_what_no_verdict_is_given_on_is_unsure_and_counted_so(detector, tmp_path
         assert counted[attack, truth][3] == pytest.approx((0.0, 0.0, 0.975))
 
 
+def test_generators_that_are_named_are_counted(detector, tmp_path, monkeypatch):
+    """By the family where the detector knows that alone; others should be unknown."""
+    always = Detector.from_dict(detector.to_dict(), detector.models(), detector.card_)
+    always.guard_ = None
+    for name, limits in always.condition_calibrations_.items():
+        always.condition_calibrations_[name] = replace(limits, low=-1.0, high=0.0)
+    photograph = load_sample_image("flower.jpg")
+    rows = ["path,label,generator"]
+    named = iter(["FaceForensics++", "DCGAN", "unknown", "DCGAN", None])
+    likeness = always.attribution_.likeness
+
+    def told(features):
+        name = next(named)
+        return [replace(one, name=None if name == "unknown" else name or one.name)
+                for one in likeness(features)]  # fmt: skip
+
+    makers = ("FaceForensics++ FaceSwap", "FaceForensics++ FaceSwap", "DCGAN", "my own network", "")
+    for place, generator in enumerate(makers):
+        Image.fromarray(photograph[:200, place * 80 :][:, :200]).save(tmp_path / f"{place}.png")
+        rows.append(f"{place}.png,{'fake' if generator else 'real'},{generator}")
+    (tmp_path / "set.csv").write_text("\n".join(rows) + "\n")
+    monkeypatch.setattr(type(always.attribution_), "likeness", lambda _, features: told(features))
+    found = evaluate(
+        datasets.load(tmp_path / "set.csv"), always, tmp_path / "out", degradations=("none",),
+        engine="threads", n_jobs=1,
+    )  # fmt: skip
+    table = next(one for one in found.tables if one.title == "Generators named")
+    counted = {row[0]: row[1:] for row in table.rows}
+    assert counted["FaceForensics++ FaceSwap"][:6] == ("yes", 2, 2, 1, 1, 0)
+    assert counted["FaceForensics++ FaceSwap"][6][0] == pytest.approx(0.5)
+    assert counted["DCGAN"] == ("yes", 1, 1, 0, 0, 1, None)
+    assert counted["my own network"][:6] == ("no", 1, 1, 0, 1, 0)
+
+
 def test_what_is_in_the_cache_is_not_measured_again(detector, dataset, tmp_path, monkeypatch):
     arguments = {"degradations": ("none", "jpeg-75"), "engine": "threads", "n_jobs": 2}
     for place in range(2):

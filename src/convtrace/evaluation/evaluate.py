@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from convtrace.batch import engines, replacing
 from convtrace.datasets import Dataset
+from convtrace.datasets.catalogue import family
 from convtrace.detection import LABELS, Detector, Examination, Table, Verdict
 from convtrace.detection.conditions import of_degradation, of_picture
 from convtrace.errors import DatasetError, ImageError
@@ -167,7 +168,7 @@ def evaluate(
         detector = copy.copy(detector).set_params(cache=cache)
     judged, errors = _judged(dataset, detector, degradations, n_jobs, engine, progress)
     files_alone = confounders_table(*confounders(dataset, n_jobs=n_jobs))
-    tables = (*_tables(judged, degradations), files_alone)
+    tables = (*_tables(judged, degradations), *_named(judged, detector), files_alone)
     out_dir.mkdir(parents=True, exist_ok=True)
     files = [
         _write_text(out_dir / "report.md", _report(dataset, detector, tables, errors)),
@@ -286,6 +287,35 @@ def _tables(judged: _Judged, degradations: tuple[str, ...]) -> tuple[Table, ...]
             "photographs called generated is the false positive rate.",
         ),
         Table("Accuracy by generator", ("generator", "pictures", *degradations), tuple(by_kind)),
+    )
+
+
+def _named(judged: _Judged, detector: Detector) -> tuple[Table, ...]:
+    """Return which generator is named for whose images, where both are known."""
+    if detector.attribution_ is None or not any(judged.generators[judged.generated]):
+        return ()
+    known = detector.attribution_.names
+    said = np.array([each.generator or "" for each in judged.verdicts])
+    rows: list[tuple[Any, ...]] = []
+    for generator in sorted(set(judged.generators[judged.generated].tolist()) - {""}):
+        of = judged.generated & (judged.generators == generator)
+        called = of & (judged.labels == "generated")
+        # Some detectors know a generator by its name, others by that of its family.
+        answers = {generator, family(generator)} & set(known)
+        names, groups = said[called], judged.groups[called]
+        unknown, right = names == "unknown", np.isin(names, [*answers])
+        named = share(right[~unknown], groups[~unknown]) if (~unknown).any() else None
+        counts = (of.sum(), called.sum(), right.sum(), (~right & ~unknown).sum(), unknown.sum())
+        rows.append((generator, "yes" if answers else "no", *map(int, counts), named))
+    columns = ("known", "images", "called generated", "named right", "named wrong", "unknown")
+    return (
+        Table(
+            "Generators named",
+            ("generator", *columns, "share right of those named"),
+            tuple(rows),
+            f"All attacks together. The detector knows {', '.join(known)}; of another generator it "
+            "should say that it is unknown. Exact 95% intervals, a group as one trial.",
+        ),
     )
 
 
