@@ -5,26 +5,22 @@ from __future__ import annotations
 import copy
 import csv
 import os
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convtrace.batch import engines, replacing
 from convtrace.datasets import Dataset
 from convtrace.datasets.catalogue import family
-from convtrace.detection import LABELS, Detector, Examination, Table, Verdict
-from convtrace.detection.conditions import of_degradation, of_picture
-from convtrace.errors import DatasetError, ImageError
+from convtrace.detection import LABELS, Detector, Table
+from convtrace.errors import DatasetError
 from convtrace.evaluation.confounders import confounders, confounders_table
 from convtrace.evaluation.figures import confusion_figure, roc_figure, save
+from convtrace.evaluation.judging import Judged, judge_dataset
 from convtrace.evaluation.metrics import METRICS, interval, share, summarise
-from convtrace.image import Picture, read, to_uint8
 from convtrace.image import degradations as attacks
 
 __all__ = ["ATTACKS", "Evaluation", "evaluate"]
@@ -34,8 +30,6 @@ ATTACKS = ("none", "jpeg-90", "jpeg-75", "jpeg-50")
 
 # What is true, its opposite, and whether that is to be generated.
 _TRUTHS = (("real", "generated", False), ("generated", "real", True))
-# Seconds for a picture and an attack.
-_TIME_LIMIT = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,54 +58,6 @@ class Evaluation:
         str
         """
         return "\n\n".join(table.to_markdown() for table in self.tables)
-
-
-class _Sample(NamedTuple):
-    """What is to be known of a picture to judge it and to count the verdict."""
-
-    path: str
-    label: str
-    generator: str
-    group: str
-
-
-# SHA-256 and the verdict after each attack, or why there is none.
-_Found = tuple[str, list[Verdict]] | str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Judged:
-    """All verdicts: one row for each picture and attack, each array of shape (n,)."""
-
-    samples: Sequence[_Sample]
-    sha256: Sequence[str]
-    attacks: NDArray[np.str_]
-    verdicts: Sequence[Verdict]
-
-    @property
-    def generated(self) -> NDArray[np.bool_]:
-        """Which are generated images in truth."""
-        return np.array([one.label == "fake" for one in self.samples])
-
-    @property
-    def groups(self) -> NDArray[np.str_]:
-        """What must be drawn together."""
-        return np.array([one.group for one in self.samples])
-
-    @property
-    def generators(self) -> NDArray[np.str_]:
-        """What made the generated images."""
-        return np.array([one.generator for one in self.samples])
-
-    @property
-    def probability(self) -> NDArray[np.float64]:
-        """Of being generated, as the detector has it."""
-        return np.array([each.probability for each in self.verdicts], dtype=np.float64)
-
-    @property
-    def labels(self) -> NDArray[np.str_]:
-        """What the detector says."""
-        return np.array([each.label for each in self.verdicts])
 
 
 def evaluate(
@@ -166,7 +112,9 @@ def evaluate(
         raise DatasetError(f"{out_dir}: is a file; name a folder for the results")
     if cache is not None:
         detector = copy.copy(detector).set_params(cache=cache)
-    judged, errors = _judged(dataset, detector, degradations, n_jobs, engine, progress)
+    judged, errors = judge_dataset(
+        dataset, detector, degradations, n_jobs=n_jobs, engine=engine, progress=progress
+    )
     files_alone = confounders_table(*confounders(dataset, n_jobs=n_jobs))
     tables = (*_tables(judged, degradations), *_named(judged, detector), files_alone)
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -178,73 +126,7 @@ def evaluate(
     return Evaluation(tables, tuple(files), tuple(errors))
 
 
-def _judged(
-    dataset: Dataset,
-    detector: Detector,
-    degradations: tuple[str, ...],
-    n_jobs: int | None,
-    engine: str | engines.Engine,
-    progress: Callable[[int, int], None] | None,
-) -> tuple[_Judged, list[str]]:
-    """Judge all pictures after all attacks; a picture that cannot be has no rows but an error."""
-    samples = [
-        _Sample(os.fspath(path), *map(str, others))
-        for path, *others in zip(
-            dataset.paths, dataset.labels, dataset.generators, dataset.groups, strict=True
-        )
-    ]
-    run = engines.create(engine) if isinstance(engine, str) else engine
-    results = run.map(
-        partial(_verdicts, detector=detector, degradations=degradations),
-        samples,
-        workers=n_jobs if n_jobs is not None and n_jobs > 0 else None,
-        time_limit=_TIME_LIMIT * len(degradations),
-        lost=_lost,
-    )
-    rows: list[tuple[_Sample, str, str, Verdict]] = []
-    errors = []
-    with closing(results):
-        for done, (sample, found) in enumerate(zip(samples, results, strict=True), start=1):
-            if isinstance(found, str):
-                errors.append(found)
-            else:
-                sha256, verdicts = found
-                rows += [
-                    (sample, sha256, name, verdict)
-                    for name, verdict in zip(degradations, verdicts, strict=True)
-                ]
-            if progress is not None:
-                progress(done, len(samples))
-    if not rows:
-        first = errors[0] if errors else "there is none"
-        raise DatasetError(f"{dataset.root}: no picture could be measured; the first: {first}")
-    of_rows, sha256s, names, said = zip(*rows, strict=True)
-    return _Judged(of_rows, sha256s, np.array(names), said), errors
-
-
-def _verdicts(sample: _Sample, *, detector: Detector, degradations: tuple[str, ...]) -> _Found:
-    """Judge one picture after every attack, or say why that cannot be done."""
-    try:
-        picture = read(sample.path)
-        found = [_examined(picture, name, detector) for name in degradations]
-    except ImageError as error:
-        return str(error)
-    return picture.sha256, detector.judge(found)
-
-
-def _examined(picture: Picture, attack: str, detector: Detector) -> Examination:
-    if attack.strip().lower() == "none":
-        return detector.examine(picture)
-    seed = int(picture.sha256[:8], 16)
-    changed = attacks.apply(attack, to_uint8(picture.pixels), seed=seed)
-    return detector.examine(changed, compression=of_degradation(attack, of_picture(picture)))
-
-
-def _lost(sample: _Sample, reason: str) -> _Found:
-    return f"{sample.path}: {reason}"
-
-
-def _tables(judged: _Judged, degradations: tuple[str, ...]) -> tuple[Table, ...]:
+def _tables(judged: Judged, degradations: tuple[str, ...]) -> tuple[Table, ...]:
     generated, probability, groups = judged.generated, judged.probability, judged.groups
     overall: list[tuple[Any, ...]] = []
     confusion: list[tuple[Any, ...]] = []
@@ -290,7 +172,7 @@ def _tables(judged: _Judged, degradations: tuple[str, ...]) -> tuple[Table, ...]
     )
 
 
-def _named(judged: _Judged, detector: Detector) -> tuple[Table, ...]:
+def _named(judged: Judged, detector: Detector) -> tuple[Table, ...]:
     """Return which generator is named for whose images, where both are known."""
     if detector.attribution_ is None or not any(judged.generators[judged.generated]):
         return ()
@@ -332,7 +214,7 @@ def _report(
     return "\n\n".join(lines) + "\n"
 
 
-def _figures(folder: Path, judged: _Judged, degradations: tuple[str, ...]) -> list[Path]:
+def _figures(folder: Path, judged: Judged, degradations: tuple[str, ...]) -> list[Path]:
     generated, probability = judged.generated, judged.probability
     first = judged.attacks == degradations[0]
     counts = np.array(
@@ -373,7 +255,7 @@ _COLUMNS = (
 )
 
 
-def _write_rows(path: Path, judged: _Judged) -> Path:
+def _write_rows(path: Path, judged: Judged) -> Path:
     with (
         replacing(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
