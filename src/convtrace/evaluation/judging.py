@@ -111,12 +111,8 @@ def judge_dataset(
         What judges them.
     degradations : tuple of str
         Attacks, names of `convtrace.image.degradations`.
-    n_jobs : int, optional
-        Pictures at once; by default one for each core.
-    engine : str or Engine, default "local"
-        One of `convtrace.batch.engines.names`, or an engine.
-    progress : callable, optional
-        Called with the numbers of pictures done and in all.
+    n_jobs, engine, progress
+        As for `convtrace.evaluation.measure`.
 
     Returns
     -------
