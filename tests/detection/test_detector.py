@@ -555,6 +555,21 @@ def test_a_picture_is_judged_as_a_small_one_by_its_shorter_side(
         assert own.predict([picture]).tolist() == [label]
 
 
+def test_prediction_gives_no_verdict_where_there_is_none(
+    picture_detector: Detector, make_pictures: Any
+) -> None:
+    pictures = [*make_pictures("real", 2), np.full((72, 72, 3), 90, dtype=np.uint8)]
+    told = [picture_detector.verdict(picture).label for picture in pictures]
+    assert picture_detector.predict(pictures).tolist() == told
+    assert told[0] != told[2] == "unsure"
+    own = Detector.from_dict(
+        picture_detector.to_dict(), picture_detector.models(), picture_detector.card_
+    )
+    own.set_params(least_side=73)
+    assert own.predict(pictures).tolist() == ["unsure"] * 3
+    assert own.predict([]).tolist() == []
+
+
 def test_many_verdicts_are_those_of_one_by_one(
     picture_detector: Detector, make_pictures: Any
 ) -> None:

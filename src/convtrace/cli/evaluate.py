@@ -92,7 +92,8 @@ def evaluate(
     convtrace evaluate test.csv --model my.convtrace -o results/ --degradation none
     --degradation blur-3
 
-    What an interrupted call has measured is kept in DIR; the same command goes on from there.
+    What an interrupted call has measured is kept in DIR, but with Ray; the same command goes on
+    from there.
 
     Exit codes: 0 done; 2 wrong usage; 3 some pictures could not be read and were left out.
     """

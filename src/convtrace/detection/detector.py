@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
@@ -747,7 +748,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : numpy.ndarray of shape (n, d), or sequence of pictures
-            As for `fit`; pictures are taken as they are.
+            As for `fit`; pictures are taken as they are, and judged as by `verdict`: one that is
+            too small or too flat is unsure, of which features tell nothing.
         conditions : array-like of str, shape (n,), optional
             As for `predict_proba`.
 
@@ -755,6 +757,10 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         -------
         numpy.ndarray of str, shape (n,)
         """
+        self._check_fitted()
+        if not _is_feature_table(X) and conditions is None:
+            found = Parallel(n_jobs=self.n_jobs, prefer="threads")(map(delayed(self.examine), X))
+            return np.array([each.label for each in self.judge(found)], dtype="U9")
         features, condition_of = self._measured(X, conditions)
         probabilities = self._probabilities(self._scores(features), condition_of)
         labels = [
