@@ -109,3 +109,27 @@ def test_the_document_is_what_the_tool_writes(study: ModuleType) -> None:
     # One row for each thing that is compared.
     for label in (*study.SAID.values(), *study.SCORERS, *study.TRAININGS):
         assert f"| {label} |" in document
+
+
+def test_what_is_chosen_for_a_domain_saw_nothing_of_it(
+    study: ModuleType, table: FeatureTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = study.Rows(table, np.ones(len(table), dtype=bool))
+    folds = rows.folds(False)
+    seen = []
+
+    def fold(name, X, codes, blocks, train, test):  # noqa: ARG001
+        seen.append((set(rows.domains[train].tolist()), set(rows.domains[test].tolist())))
+        return test.astype(float)
+
+    monkeypatch.setattr(study, "_fold", fold)
+    monkeypatch.setattr(study, "Parallel", lambda **_: lambda jobs: [f(*a) for f, a, _ in jobs])
+    found = study.without_two.func(rows, ("ct",), "key")
+    assert len(seen) == len(folds) * (len(folds) - 1) / 2
+    for trained, tested in seen:
+        assert len(tested) == 2
+        assert not trained & tested
+    for place, (_, test) in enumerate(folds):
+        assert np.isnan(found[place, test]).all()
+        others = np.setdiff1d(np.arange(len(table)), test)
+        np.testing.assert_array_equal(found[place, others], others)
